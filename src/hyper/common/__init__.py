@@ -1,0 +1,1 @@
+"""The words every HTTP version shares; imports nothing of ours."""

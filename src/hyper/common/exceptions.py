@@ -1,0 +1,31 @@
+"""Everyone's ancestors: the errors that belong to no single HTTP version.
+
+The kinds are by whose fault it is (``docs/explanation`` draws the tree):
+
+- yours: ``ValueError`` and ``TypeError``, raised before anything is sent;
+- the peer broke the protocol, or said no: a ``HyperError``;
+- the network: the ``OSError`` family (``TimeoutError``, ``ConnectionResetError``,
+  ``ssl.SSLError``, ``socket.gaierror``), untouched.
+"""
+
+from __future__ import annotations
+
+__all__ = ["HyperError", "InvalidResponseError", "ProxyError"]
+
+
+class HyperError(Exception):
+    """Anything that hyper raises because of what the other side did.
+
+    partial  the octets of the body that had arrived when a whole ``read()`` failed; ``b""``
+             elsewhere. A body cut short is always an error, never a short body.
+    """
+
+    partial: bytes = b""
+
+
+class ProxyError(HyperError):
+    """The proxy refused to open a tunnel, or answered with something that is not HTTP."""
+
+
+class InvalidResponseError(HyperError):
+    """The head or the framing of an HTTP/1.1 response is not HTTP (RFC 9112)."""
