@@ -1,0 +1,1 @@
+"""The face for threads: sockets, TLS, and taking turns at one connection."""
