@@ -10,7 +10,15 @@ The kinds are by whose fault it is (``docs/explanation`` draws the tree):
 
 from __future__ import annotations
 
-__all__ = ["HyperError", "InvalidResponseError", "ProxyError"]
+from copy import copy
+
+__all__ = [
+    "ContentDecodingError",
+    "HyperError",
+    "InvalidResponseError",
+    "ProxyError",
+    "own_copy",
+]
 
 
 class HyperError(Exception):
@@ -29,3 +37,18 @@ class ProxyError(HyperError):
 
 class InvalidResponseError(HyperError):
     """The head or the framing of an HTTP/1.1 response is not HTTP (RFC 9112)."""
+
+
+class ContentDecodingError(HyperError):
+    """The body is not what its ``content-encoding`` says, or stops short of its end."""
+
+
+def own_copy(error: BaseException) -> BaseException:
+    """A copy to raise, chained to the original.
+
+    One failure can concern many exchanges, and an exception object raised in two threads would
+    mix up their tracebacks; so what an exchange holds is never raised itself.
+    """
+    own = copy(error)
+    own.__cause__ = error
+    return own
