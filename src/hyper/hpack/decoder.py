@@ -1,0 +1,301 @@
+"""Field blocks into fields (RFC 7541 §3, §6).
+
+A response's block is often the very octets of the one before, so whole blocks are remembered
+while the dynamic table stands still, and Huffman-coded strings for longer. Everything that a
+peer could make large is counted before it is made.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .exceptions import HPACKError, HPACKLimitError
+from .huffman import decode as huffman_decode
+from .table import ENTRY_OVERHEAD, FIRST_DYNAMIC, STATIC_TABLE, Field
+
+__all__ = ["Decoder"]
+
+#: Octets of one integer, its prefix included: values up to 2**28, far above any size or index
+#: that we accept, and no integer without an end (RFC 7541 §5.1).
+MAX_INTEGER_OCTETS: Final = 5
+
+#: Dynamic table size updates at the start of one block. An encoder needs two at most: the
+#: smallest size since the last block and the final one (RFC 7541 §4.2).
+MAX_SIZE_UPDATES: Final = 2
+
+#: Blocks one decoder remembers, and the octets of the longest. Real ones have under 300.
+MAX_BLOCKS: Final = 64
+MAX_BLOCK_LENGTH: Final = 512
+
+#: Huffman-coded strings it remembers, and the octets of the longest.
+MAX_STRINGS: Final = 512
+MAX_STRING_LENGTH: Final = 64
+
+# An entry of the table and what it counts (§4.1).
+_Entry = tuple[Field, int]
+
+# Indices start at 1.
+_STATIC: Final[list[_Entry]] = [
+    ((name, value), len(name) + len(value) + ENTRY_OVERHEAD)
+    for name, value in ((b"", b""), *STATIC_TABLE)
+]
+
+
+class Decoder:
+    """The decoder of one direction of one connection (RFC 7541 §2.2).
+
+    max_table_size  what we announced as SETTINGS_HEADER_TABLE_SIZE, once it is acknowledged;
+                    the peer's encoder may use less. The argument is the size both sides start
+                    with, 4096 in HTTP/2. After it has been set below the size in use, the next
+                    block must start with a size update (§4.2)
+    max_list_size   octets of one decoded list, each field counted with 32 more (RFC 9113 §6.5.2)
+    max_fields      fields of one decoded list
+    generation      a number that changes with the table and with ``max_table_size``; while it
+                    stands still, equal blocks decode to equal lists, without any effect
+
+    Raises HPACKError for a block that is not HPACK, and HPACKLimitError for a list beyond a
+    limit. After either the decoder is out of step with the peer and decodes nothing more.
+    """
+
+    __slots__ = (
+        "_blocks",
+        "_capacity",
+        "_failed",
+        "_max_table_size",
+        "_required",
+        "_size",
+        "_strings",
+        "_table",
+        "generation",
+        "max_fields",
+        "max_list_size",
+    )
+
+    def __init__(
+        self,
+        *,
+        max_table_size: int = 4096,
+        max_list_size: int = 65536,
+        max_fields: int = 1000,
+    ) -> None:
+        self.generation = 0
+        self.max_list_size = max_list_size
+        self.max_fields = max_fields
+        self._max_table_size = max_table_size
+        # The static table, then the dynamic one, newest entry first: a list index is an HPACK
+        # index (§2.3.3).
+        self._table = _STATIC.copy()
+        self._size = 0
+        self._capacity = max_table_size
+        # The size that the update which must come next may announce at most; None if none must.
+        self._required: int | None = None
+        self._failed = False
+        self._blocks: dict[bytes, list[Field]] = {}
+        self._strings: dict[bytes, bytes] = {}
+
+    @property
+    def max_table_size(self) -> int:
+        return self._max_table_size
+
+    @max_table_size.setter
+    def max_table_size(self, size: int) -> None:
+        self._max_table_size = size
+        if size < self._capacity and (self._required is None or size < self._required):
+            self._required = size
+            # A remembered block does not start with the update that has to come.
+            self._changed()
+
+    def decode(self, block: bytes) -> list[Field]:
+        """The fields of one whole field block, in its order.
+
+        The list and its tuples are shared with caches: read them, never change them.
+        """
+        known = self._blocks.get(block)
+        if known is not None:
+            return known
+
+        generation = self.generation
+        fields: list[Field] = []
+        table = self._table
+        strings = self._strings
+        max_fields = self.max_fields
+        left = self.max_list_size
+        end = len(block)
+        # Every field takes an octet of the block, so short blocks need no counting.
+        counting = end > max_fields
+        index = at = 0
+        try:
+            at = self._size_updates(block)
+            while at < end:
+                octet = block[at]
+                at += 1
+                if octet > 0x80:  # indexed field (§6.1)
+                    index = octet & 0x7F
+                    if index == 0x7F:
+                        index, at = _integer(block, at, 0x7F)
+                    field, size = table[index]
+                    left -= size
+                    if left < 0 or (counting and len(fields) == max_fields):
+                        raise self._too_much(fields)
+                    fields.append(field)
+                    continue
+
+                # Literals (§6.2) differ in the bits left for the name's index.
+                if octet < 0x20:
+                    index = octet & 0x0F
+                    if index == 0x0F:
+                        index, at = _integer(block, at, 0x0F)
+                elif octet >= 0x40:
+                    index = octet & 0x3F
+                    if index == 0x3F:
+                        index, at = _integer(block, at, 0x3F)
+                    elif octet == 0x80:
+                        raise HPACKError("an indexed field has index 0 (RFC 7541 §6.1)")
+                else:
+                    raise HPACKError(
+                        "a dynamic table size update follows a field, or two others "
+                        "(RFC 7541 §4.2)"
+                    )
+                if index:
+                    name = table[index][0][0]
+                else:
+                    name, at = self._string(block, at, left, fields)
+
+                length = block[at]
+                if length < 0x7F:
+                    at += 1
+                    value = block[at : at + length]
+                    at += length
+                elif 0x7F < length < 0xFF:
+                    at += 1
+                    length -= 0x80
+                    coded = block[at : at + length]
+                    at += length
+                    known_text = strings.get(coded)
+                    value = self._huffman(coded) if known_text is None else known_text
+                else:
+                    value, at = self._string(block, at, left, fields)
+
+                size = len(name) + len(value) + ENTRY_OVERHEAD
+                left -= size
+                if left < 0 or (counting and len(fields) == max_fields):
+                    raise self._too_much(fields)
+                field = (name, value)
+                fields.append(field)
+                if octet >= 0x40:
+                    # Inserted and then cut to size: the same as making room first, also when
+                    # the entry is larger than the whole table (§4.4).
+                    table.insert(FIRST_DYNAMIC, (field, size))
+                    size += self._size
+                    while size > self._capacity:
+                        size -= table.pop()[1]
+                    self._size = size
+                    self._changed()
+            # A slice beyond the end is short and no error, so one test at the end will do.
+            if at > end:
+                raise _truncated(end)
+        except IndexError:
+            self._fail()
+            if index < len(table):
+                raise _truncated(end) from None
+            raise HPACKError(
+                f"index {index} is beyond the tables' {len(table) - 1} entries (RFC 7541 §2.3.3)"
+            ) from None
+        except HPACKError:
+            self._fail()
+            raise
+
+        if self.generation == generation and end <= MAX_BLOCK_LENGTH:
+            if len(self._blocks) >= MAX_BLOCKS:
+                self._blocks.clear()
+            self._blocks[block] = fields
+        return fields
+
+    def _size_updates(self, block: bytes) -> int:
+        """Obey the size updates that ``block`` starts with; return where its fields start."""
+        if self._failed:
+            raise HPACKError(
+                "an earlier field block could not be decoded, so nothing after it can "
+                "(RFC 7541 §2.2); close the connection"
+            )
+        at = updates = 0
+        while block[at : at + 1] and 0x20 <= block[at] < 0x40 and updates < MAX_SIZE_UPDATES:
+            size = block[at] & 0x1F
+            at += 1
+            if size == 0x1F:
+                size, at = _integer(block, at, 0x1F)
+            limit = self._max_table_size if self._required is None else self._required
+            if size > limit:
+                raise HPACKError(
+                    f"a dynamic table size update to {size} is above the limit of {limit} "
+                    "(RFC 7541 §6.3)"
+                )
+            self._required = None
+            updates += 1
+            self._capacity = size
+            while self._size > size:
+                self._size -= self._table.pop()[1]
+            self._changed()
+        if self._required is not None:
+            raise HPACKError(
+                f"a field block does not start with the size update that a limit of "
+                f"{self._required} demands (RFC 7541 §4.2)"
+            )
+        return at
+
+    def _string(self, block: bytes, at: int, left: int, fields: list[Field]) -> tuple[bytes, int]:
+        """A string literal of any length, and what comes after it (§5.2)."""
+        octet = block[at]
+        at += 1
+        length = octet & 0x7F
+        if length == 0x7F:
+            length, at = _integer(block, at, 0x7F)
+        # A Huffman code that is longer than its text is legal, but nobody sends it: it is
+        # held against the limit as it stands, before it is decoded.
+        if length > left:
+            raise self._too_much(fields)
+        text = block[at : at + length]
+        if octet & 0x80:
+            known = self._strings.get(text)
+            text = self._huffman(text) if known is None else known
+        return text, at + length
+
+    def _huffman(self, coded: bytes) -> bytes:
+        text = huffman_decode(coded)
+        if len(coded) <= MAX_STRING_LENGTH:
+            strings = self._strings
+            if len(strings) >= MAX_STRINGS:
+                strings.clear()
+            strings[coded] = text
+        return text
+
+    def _changed(self) -> None:
+        self.generation += 1
+        self._blocks.clear()
+
+    def _fail(self) -> None:
+        self._failed = True
+        self._changed()
+
+    def _too_much(self, fields: list[Field]) -> HPACKLimitError:
+        return HPACKLimitError(
+            f"a field list goes beyond {self.max_list_size} octets or {self.max_fields} fields, "
+            f"after {len(fields)} fields; the limits are ours (RFC 9113 §10.5.1)"
+        )
+
+
+def _integer(block: bytes, at: int, value: int) -> tuple[int, int]:
+    """The rest of an integer whose prefix was all ones, ``value``, and what is after it (§5.1)."""
+    for shift in range(0, 7 * (MAX_INTEGER_OCTETS - 1), 7):
+        octet = block[at]
+        at += 1
+        value += (octet & 0x7F) << shift
+        if octet < 0x80:
+            return value, at
+    raise HPACKError(
+        f"an integer takes more than {MAX_INTEGER_OCTETS} octets (RFC 7541 §5.1)"
+    )
+
+
+def _truncated(size: int) -> HPACKError:
+    return HPACKError(f"a field block of {size} octets ends within a field (RFC 7541 §6)")

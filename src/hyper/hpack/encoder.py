@@ -1,0 +1,289 @@
+"""Fields into field blocks (RFC 7541 §6).
+
+What a field looks like on the wire stays the same until the dynamic table changes, so each
+field is worked out once and then looked up: a request whose fields were all there before is
+eight dictionary hits and a join. That is why fields are inserted with care: every insertion
+moves every index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from typing import Final
+
+from .huffman import encode as huffman_encode
+from .table import ENTRY_OVERHEAD, STATIC_FIELDS, STATIC_NAMES, EncoderTable, Field
+
+__all__ = ["Encoder"]
+
+#: Octets our encoder gives its dynamic table at most, however much the peer offers. It is the
+#: protocol's default; more would cost the peer memory and win little for one client's requests.
+MAX_TABLE_SIZE: Final = 4096
+
+#: Octets of fields and of their encodings that one encoder remembers, each pair counted with
+#: MEMO_OVERHEAD more. A caller with ever new fields makes it start afresh, not grow.
+MEMO_SIZE: Final = 65536
+MEMO_OVERHEAD: Final = 256
+
+#: How many fields it remembers to have seen once.
+MAX_SEEN: Final = 1024
+
+# The first octets of the representations (§6), and how much index fits beside each.
+_INDEXED: Final = 0x80  # §6.1
+_INSERTED: Final = 0x40  # §6.2.1
+_NOT_INDEXED: Final = 0x00  # §6.2.2
+_NEVER_INDEXED: Final = 0x10  # §6.2.3
+_SIZE_UPDATE: Final = 0x20  # §6.3
+_HUFFMAN: Final = 0x80  # §5.2
+
+_INDEXED_MASK: Final = 0x7F
+_INSERTED_MASK: Final = 0x3F
+_LITERAL_MASK: Final = 0x0F
+_SIZE_UPDATE_MASK: Final = 0x1F
+_STRING_MASK: Final = 0x7F
+
+# Whoever can make us send fields beside a secret one in the table learns from the sizes whether
+# a guess was right (§7.1). Cookies count when they are short enough to be guessed.
+_SECRETS: Final = frozenset((b"authorization", b"proxy-authorization"))
+_SECRETS_WHEN_SHORT: Final = frozenset((b"cookie", b"set-cookie"))
+_SHORT: Final = 20
+
+# Values that differ from message to message would push out what comes again.
+_UNIQUE: Final = frozenset(
+    (
+        b":path",
+        b"age",
+        b"content-length",
+        b"content-range",
+        b"date",
+        b"etag",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"last-modified",
+        b"location",
+        b"range",
+    )
+)
+
+# What a client sends with every request. Anything else enters the table on second sight.
+_COMMON: Final = frozenset(
+    (
+        b":authority",
+        b":method",
+        b":scheme",
+        b":status",
+        b"accept",
+        b"accept-charset",
+        b"accept-encoding",
+        b"accept-language",
+        b"cache-control",
+        b"content-encoding",
+        b"content-type",
+        b"origin",
+        b"server",
+        b"te",
+        b"user-agent",
+    )
+)
+
+
+class Encoder:
+    """The encoder of one direction of one connection (RFC 7541 §2.2).
+
+    Fields that must not be guessed from sizes (``authorization``, ``proxy-authorization``,
+    cookies under 20 octets, and what the caller names) are never put into a table, here or by
+    an intermediary (§7.1.3). It holds at most 4096 octets of table and 64 KiB of memory for
+    encodings, whatever it is fed.
+    """
+
+    __slots__ = ("_announced", "_encodings", "_look_up", "_secrets", "_smallest", "_table")
+
+    def __init__(self) -> None:
+        self._table = EncoderTable(MAX_TABLE_SIZE)
+        self._encodings = _Encodings(self._table)
+        self._secrets = _Secrets()
+        self._look_up = self._encodings.__getitem__
+        # What the peer's decoder believes, and the smallest size that was set since the last
+        # block if it has to be told something, else None.
+        self._announced = MAX_TABLE_SIZE
+        self._smallest: int | None = None
+
+    def encode(
+        self, fields: Iterable[tuple[bytes, bytes]], never_index: Container[bytes] = ()
+    ) -> bytes:
+        """The field block for ``fields``, in their order.
+
+        ``never_index`` holds the names of further fields that no hop may put into a table.
+        The block has to reach the peer: the next one builds on it.
+        """
+        update = b"" if self._smallest is None else self._size_updates()
+        if never_index != ():
+            secrets = self._secrets
+            look_up = self._look_up
+            return update + b"".join(
+                [secrets[f] if f[0] in never_index else look_up(f) for f in fields]
+            )
+        return update + b"".join(map(self._look_up, fields))
+
+    def resize(self, size: int) -> None:
+        """Take over the peer's SETTINGS_HEADER_TABLE_SIZE; the next block says so (§4.2)."""
+        size = min(size, MAX_TABLE_SIZE)
+        table = self._table
+        if size < table.capacity:
+            self._encodings.forget()
+        table.resize(size)
+        if self._smallest is not None:
+            size = min(size, self._smallest)
+        self._smallest = size
+
+    def _size_updates(self) -> bytes:
+        """One or two dynamic table size updates, the smallest first (§4.2, §6.3)."""
+        smallest, self._smallest = self._smallest, None
+        capacity = self._table.capacity
+        updates = b""
+        if smallest is not None and smallest < min(capacity, self._announced):
+            updates = _integer(smallest, _SIZE_UPDATE_MASK, _SIZE_UPDATE)
+            self._announced = smallest
+        if capacity != self._announced:
+            updates += _integer(capacity, _SIZE_UPDATE_MASK, _SIZE_UPDATE)
+            self._announced = capacity
+        return updates
+
+
+class _Memo(dict[Field, bytes]):
+    """Fields and their encodings, bounded in entries and in octets."""
+
+    __slots__ = ("_room",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._room = MEMO_SIZE
+
+    def forget(self) -> None:
+        self.clear()
+        self._room = MEMO_SIZE
+
+    def _keep(self, field: Field, encoding: bytes) -> None:
+        name, value = field
+        cost = len(name) + len(value) + len(encoding) + MEMO_OVERHEAD
+        self._room -= cost
+        if self._room < 0:
+            self.forget()
+            if cost > MEMO_SIZE:
+                return
+            self._room -= cost
+        self[field] = encoding
+
+
+class _Secrets(_Memo):
+    """Fields as literals that are never indexed (§6.2.3).
+
+    Their names are given by the static table or in full, so an encoding never grows old.
+    """
+
+    __slots__ = ()
+
+    def __missing__(self, field: Field) -> bytes:
+        name, value = field
+        index = STATIC_NAMES.get(name, 0)
+        encoding = _literal(_NEVER_INDEXED, _LITERAL_MASK, index, name, value)
+        self._keep(field, encoding)
+        return encoding
+
+
+class _Encodings(_Memo):
+    """Fields as the wire has them just now; a missing one is worked out, and maybe inserted.
+
+    ``_moving`` are the remembered fields whose encoding holds a dynamic index: the next
+    insertion makes them wrong. ``_seen`` are hashes of fields that came by once.
+    """
+
+    __slots__ = ("_moving", "_seen", "_table")
+
+    def __init__(self, table: EncoderTable) -> None:
+        super().__init__()
+        self._table = table
+        self._moving: list[Field] = []
+        self._seen: set[int] = set()
+
+    def forget(self) -> None:
+        super().forget()
+        self._moving.clear()
+
+    def __missing__(self, field: Field) -> bytes:
+        index = STATIC_FIELDS.get(field, 0)
+        if index:
+            encoding = _integer(index, _INDEXED_MASK, _INDEXED)
+            self._keep(field, encoding)
+            return encoding
+        table = self._table
+        index = table.field_index(field)
+        if index:
+            encoding = _integer(index, _INDEXED_MASK, _INDEXED)
+            self._keep(field, encoding)
+            self._moving.append(field)
+            return encoding
+
+        name, value = field
+        if name in _SECRETS or (name in _SECRETS_WHEN_SHORT and len(value) < _SHORT):
+            index = STATIC_NAMES[name]
+            encoding = _literal(_NEVER_INDEXED, _LITERAL_MASK, index, name, value)
+            self._keep(field, encoding)
+            return encoding
+        if name in _UNIQUE:
+            index = STATIC_NAMES[name]
+            encoding = _literal(_NOT_INDEXED, _LITERAL_MASK, index, name, value)
+            self._keep(field, encoding)
+            return encoding
+
+        index = STATIC_NAMES.get(name, 0) or table.name_index(name)
+        if len(name) + len(value) + ENTRY_OVERHEAD > table.capacity >> 1:
+            encoding = _literal(_NOT_INDEXED, _LITERAL_MASK, index, name, value)
+            self._keep(field, encoding)
+            if name not in STATIC_NAMES:
+                self._moving.append(field)
+            return encoding
+        if name not in _COMMON:
+            seen = self._seen
+            mark = hash(field)
+            if mark not in seen:
+                if len(seen) >= MAX_SEEN:
+                    seen.clear()
+                seen.add(mark)
+                return _literal(_NOT_INDEXED, _LITERAL_MASK, index, name, value)
+        table.insert(field)
+        for moved in self._moving:
+            del self[moved]
+        self._moving.clear()
+        return _literal(_INSERTED, _INSERTED_MASK, index, name, value)
+
+
+def _literal(kind: int, mask: int, index: int, name: bytes, value: bytes) -> bytes:
+    """A literal representation; ``index`` is its name's, 0 if the name is spelt out (§6.2)."""
+    if index:
+        return _integer(index, mask, kind) + _string(value)
+    return bytes((kind,)) + _string(name) + _string(value)
+
+
+def _string(text: bytes) -> bytes:
+    """A string literal, Huffman-coded where that is shorter (§5.2)."""
+    coded = huffman_encode(text)
+    if len(coded) < len(text):
+        return _integer(len(coded), _STRING_MASK, _HUFFMAN) + coded
+    return _integer(len(text), _STRING_MASK, 0) + text
+
+
+def _integer(value: int, mask: int, kind: int) -> bytes:
+    """An integer behind the bits of ``kind``; ``mask`` is the greatest that fits (§5.1)."""
+    if value < mask:
+        return bytes((kind | value,))
+    octets = [kind | mask]
+    value -= mask
+    while value > 0x7F:
+        octets.append(value & 0x7F | 0x80)
+        value >>= 7
+    octets.append(value)
+    return bytes(octets)
