@@ -24,8 +24,6 @@ class Protocol(ABC):
     Calls must not overlap; the front end sees to that with its one lock.
     """
 
-    __slots__ = ("accepting",)
-
     accepting: bool
 
     @abstractmethod
@@ -63,16 +61,27 @@ class Protocol(ABC):
         One call takes no more than it is worth joining in one write, so call again with the
         rest. ``end`` (and ``trailers``) count only once ``data`` has been taken whole.
 
-        Raises the exchange's error, as a copy, when it has one.
+        Once the response has ended the peer wants no more: nothing is taken any longer, and
+        the caller stops by ``cancel``.
+
+        Raises the exchange's error, as a copy, when it has one, and ValueError for trailers
+        that may not be sent or a body that had ended already.
         """
+
+    @abstractmethod
+    def room(self, exchange: Exchange) -> int:
+        """Octets that ``send_body`` would take now; what a blocked upload waits for."""
 
     @abstractmethod
     def widen(self, exchange: Exchange, size: int) -> None:
         """Announce room for ``size`` more octets of the response's body."""
 
     @abstractmethod
-    def cancel(self, exchange: Exchange) -> None:
-        """Give the exchange up; nothing more of it is delivered."""
+    def cancel(self, exchange: Exchange) -> list[Exchange]:
+        """Give the exchange up; return who moved because its slot came free.
+
+        Nothing more of it is delivered. An exchange that had not ended gets an error.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -29,6 +29,8 @@ __all__ = [
     "SETTINGS",
     "WINDOW_UPDATE",
     "frame_head",
+    "frame_head_at",
+    "frame_name",
     "goaway_frame",
     "headers_frames",
     "ping_frame",
@@ -101,6 +103,11 @@ frame_head_at: Final = _HEAD.unpack_from
 def frame_head(length: int, kind: int, flags: int, stream_id: int) -> bytes:
     """The nine octets before a payload of ``length`` octets (§4.1)."""
     return _HEAD.pack(length << 8 | kind, flags, stream_id)
+
+
+def frame_name(kind: int) -> str:
+    """The name of a frame type; others are legal and ignored (§5.5)."""
+    return FRAME_NAMES.get(kind, f"type {kind:#x}")
 
 
 def read_frame_head(data: bytes, at: int = 0) -> tuple[int, int, int, int]:

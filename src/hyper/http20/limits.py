@@ -1,0 +1,87 @@
+"""Every number that protects us from a hostile or broken peer, with its reason.
+
+Sizes are octets. Each is the default of a keyword argument or an attribute of
+``HTTP20Protocol``; the tests go to each limit and one beyond.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: The peer may have this much of one response's body on the way or unread. Below 1 MiB a
+#: download costs more CPU and stalls on distant links; memory is bounded by this, times streams.
+STREAM_WINDOW: Final = 1 << 20
+
+#: The same for the whole connection. It is given back on arrival, so an unread response never
+#: starves the others; 16 streams can be read at full speed.
+CONNECTION_WINDOW: Final = 16 << 20
+
+#: The most either window may ever be (RFC 9113 §6.9.1).
+MAX_WINDOW: Final = 2**31 - 1
+
+#: Where both windows start before anything is said (RFC 9113 §6.9.2).
+DEFAULT_WINDOW: Final = 65_535
+
+#: The largest payload we accept; the protocol's own minimum, which is also its default
+#: (RFC 9113 §4.2). Larger frames were measured to gain 3 % at most.
+MAX_FRAME_SIZE: Final = 16_384
+
+#: The largest payload anyone may ask for (RFC 9113 §6.5.2).
+LARGEST_MAX_FRAME_SIZE: Final = 2**24 - 1
+
+#: A decoded field section: names, values and 32 octets for each field (RFC 9113 §6.5.2).
+#: Announced in SETTINGS. Real servers send under 16 KiB.
+MAX_HEADER_LIST_SIZE: Final = 65_536
+
+#: Fields in one section; many tiny fields cost more memory than their octets tell.
+MAX_HEADER_FIELDS: Final = 1000
+
+#: Memory of the peer's compressor that we keep (RFC 7541 §4.2).
+HEADER_TABLE_SIZE: Final = 4096
+
+#: CONTINUATION frames for one field block, empty ones included: without a limit one block can
+#: go on for ever (CVE-2024-27316 and its siblings).
+MAX_CONTINUATIONS: Final = 64
+
+#: Interim responses to one request; together they must also fit MAX_HEADER_LIST_SIZE.
+MAX_INFORMATIONAL: Final = 100
+
+#: SETTINGS entries in one frame (CVE-2020-11080); there are under ten kinds.
+MAX_SETTINGS_ENTRIES: Final = 100
+
+#: Acknowledgements of PING and SETTINGS that wait to be written. A peer that asks and never
+#: reads would otherwise fill our memory (CVE-2019-9512, CVE-2019-9515).
+MAX_QUEUED_ACKS: Final = 1000
+
+#: Frames that are legal and useless (PRIORITY, unknown types, WINDOW_UPDATE for a closed stream,
+#: ...): so many at once, so many a second after that, and so many more for every request.
+GLITCH_BURST: Final = 10_000
+GLITCHES_PER_SECOND: Final = 330
+GLITCHES_PER_STREAM: Final = 8
+
+#: RST_STREAM in either direction: so many at once, and so many a second (CVE-2023-44487,
+#: CVE-2025-8671).
+RESET_BURST: Final = 1000
+RESETS_PER_SECOND: Final = 33
+
+#: DATA frames in a row that carry nothing and end nothing (CVE-2019-9518).
+MAX_EMPTY_DATA: Final = 1000
+
+#: Unread pieces of one response that are kept apart. Further small ones are joined, since a
+#: piece costs some fifty octets of memory however little it holds.
+MAX_SMALL_CHUNKS: Final = 1024
+SMALL_CHUNK: Final = 256
+JOINED_CHUNK: Final = 4096
+
+#: Debug data of a GOAWAY that we keep and show.
+MAX_DEBUG_DATA: Final = 1024
+
+#: Requests that may be open before the peer's first SETTINGS has said how many it takes.
+INITIAL_MAX_STREAMS: Final = 100
+
+#: The last stream id a client can use (RFC 9113 §5.1.1).
+LAST_STREAM_ID: Final = 2**31 - 1
+
+#: What one call of ``send_body`` takes: worth one join, one encryption and one write. 16 KiB
+#: batches cost 1.6 times as much, a MiB gains nothing more.
+WRITE_BATCH: Final = 262_144

@@ -1,0 +1,188 @@
+"""HTTP messages as HTTP/2 writes them (RFC 9113 §8): requests into fields, fields into responses.
+
+The one home of what a field may look like, on the way out (ValueError, before anything is sent)
+and on the way in (``MalformedError``, which the protocol answers with RST_STREAM). Knows fields;
+what they do to a stream is the protocol's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import chain
+from typing import Final, NamedTuple
+
+from ..common.exchange import Fields
+
+__all__ = [
+    "PATH",
+    "FieldTuple",
+    "Head",
+    "MalformedError",
+    "bad_path",
+    "checked_fields",
+    "read_head",
+    "read_trailers",
+    "request_target",
+    "section_size",
+]
+
+#: Fields that can be the key of a cache.
+FieldTuple = tuple[tuple[bytes, bytes], ...]
+
+#: What RFC 9110 §5.6.2 calls a token, which a method is.
+_TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: A field name for the wire: a token in lower case (§8.2.1).
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+#: Names to put up with: §8.2.1 forbids controls, blanks, upper case, colons and 8 bit.
+_RECEIVED_NAME: Final = re.compile(rb"[!-9;-@\[-~]+")
+#: A field value: no NUL, LF or CR, and no blank at either end (§8.2.1).
+_VALUE: Final = re.compile(rb"(?![ \t])[^\0\r\n]*(?<![ \t])")
+#: :path and :authority: visible octets only, as RFC 9112 §3.2 has them; and no fragment.
+PATH: Final = re.compile(rb"/[!\"$-~]*|\*")
+#: Without userinfo (§8.3.1). Brackets and colons are for addresses and ports.
+_AUTHORITY: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]+")
+_SCHEME: Final = re.compile(rb"[a-z][a-z0-9+.-]*")
+
+#: Fields about the connection, which HTTP/2 has not got (§8.2.2).
+CONNECTION_SPECIFIC: Final = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+)
+
+#: How many fields a protocol remembers as valid, and how long each may be.
+MAX_REMEMBERED_FIELDS: Final = 1024
+MAX_REMEMBERED_SIZE: Final = 256
+
+_STATUSES: Final = {b"%d" % code: code for code in range(100, 1000)}
+
+
+class MalformedError(Exception):
+    """A message that breaks RFC 9113 §8.1.1; says which rule."""
+
+
+class Head(NamedTuple):
+    """The head of a response, interim or final.
+
+    status          100 to 999
+    headers         its fields without ``:status``
+    content_length  what the field says, or ``None``
+    """
+
+    status: int
+    headers: Fields
+    content_length: int | None
+
+
+def request_target(method: bytes, scheme: bytes, authority: bytes) -> FieldTuple:
+    """The pseudo-headers of a request but for ``:path``, checked (§8.3.1).
+
+    Raises ValueError for anything that cannot be one.
+    """
+    if _TOKEN.fullmatch(method) is None:
+        raise ValueError(f"method {method!r} is not a token (RFC 9110 §9.1)")
+    if _AUTHORITY.fullmatch(authority) is None:
+        raise ValueError(
+            f"authority {authority!r} is not host[:port] (RFC 9113 §8.3.1); userinfo, blanks and "
+            "8-bit octets cannot be in it"
+        )
+    if method == b"CONNECT":
+        # §8.5: a tunnel has neither scheme nor path.
+        return ((b":method", method), (b":authority", authority))
+    if _SCHEME.fullmatch(scheme) is None:
+        raise ValueError(f"scheme {scheme!r} is not a URI scheme (RFC 3986 §3.1)")
+    return ((b":method", method), (b":scheme", scheme), (b":authority", authority))
+
+
+def bad_path(path: bytes) -> ValueError:
+    """What to raise for a path that ``PATH`` does not match (§8.3.1)."""
+    return ValueError(
+        f"path {path!r} must start with '/' and hold visible ASCII without '#' (RFC 9113 §8.3.1); "
+        "percent-encode the rest"
+    )
+
+
+def checked_fields(fields: Iterable[tuple[bytes, bytes]]) -> FieldTuple:
+    """The user's fields, as a tuple, if each may be sent (§8.2); ValueError if one may not.
+
+    The message names the field and never shows its value.
+    """
+    result = tuple(fields)
+    for name, value in result:
+        if _NAME.fullmatch(name) is None:
+            if name.startswith(b":"):
+                raise ValueError(f"pseudo-header {name!r} cannot be set here (RFC 9113 §8.3)")
+            raise ValueError(f"header name {name!r} is not a token in lower case (RFC 9113 §8.2.1)")
+        if _VALUE.fullmatch(value) is None:
+            raise ValueError(
+                f"header values may not contain CR, LF or NUL, nor start or end with a blank "
+                f"(RFC 9113 §8.2.1): {name.decode()!r}; encode the value first"
+            )
+        if name in CONNECTION_SPECIFIC:
+            raise ValueError(
+                f"{name.decode()!r} is about an HTTP/1.1 connection and may not be sent "
+                "(RFC 9113 §8.2.2); leave it out"
+            )
+        if name == b"te" and value.lower() != b"trailers":
+            raise ValueError("'te' may only be 'trailers' on HTTP/2 (RFC 9113 §8.2.2)")
+    return result
+
+
+def section_size(fields: Fields) -> int:
+    """The size of a field section as SETTINGS_MAX_HEADER_LIST_SIZE counts it (§6.5.2)."""
+    return sum(map(len, chain.from_iterable(fields))) + 32 * len(fields)
+
+
+def read_head(fields: Fields, valid: set[tuple[bytes, bytes]]) -> Head:
+    """The head of a response (§8.3.2); ``valid`` remembers fields that were found in order.
+
+    Raises MalformedError.
+    """
+    if not fields or fields[0][0] != b":status":
+        raise MalformedError("the head of a response must start with :status (RFC 9113 §8.3.2)")
+    status = _STATUSES.get(fields[0][1])
+    if status is None:
+        raise MalformedError(f":status is {fields[0][1][:20]!r}, not three digits (RFC 9110 §15)")
+    headers = fields[1:]
+    if valid.issuperset(headers):
+        return Head(status, headers, None)
+    return Head(status, headers, _check(headers, valid))
+
+
+def read_trailers(fields: Fields, valid: set[tuple[bytes, bytes]]) -> Fields:
+    """The fields after a body, which hold no pseudo-headers (§8.1). Raises MalformedError."""
+    if not valid.issuperset(fields):
+        _check(fields, valid)
+    return fields
+
+
+def _check(fields: Fields, valid: set[tuple[bytes, bytes]]) -> int | None:
+    """Hold received fields against §8.2; return the content-length if they have one."""
+    length: int | None = None
+    for field in fields:
+        if field in valid:
+            continue
+        name, value = field
+        if _RECEIVED_NAME.fullmatch(name) is None:
+            if name.startswith(b":"):
+                raise MalformedError(
+                    f"pseudo-header {name[:40]!r} is unknown, late or twice (RFC 9113 §8.3)"
+                )
+            raise MalformedError(f"field name {name[:40]!r} is not valid (RFC 9113 §8.2.1)")
+        if _VALUE.fullmatch(value) is None:
+            raise MalformedError(f"the value of {name[:40]!r} is not valid (RFC 9113 §8.2.1)")
+        if name in CONNECTION_SPECIFIC:
+            raise MalformedError(f"{name!r} has no place in HTTP/2 (RFC 9113 §8.2.2)")
+        if name == b"content-length":
+            # Never remembered: whoever sees a head from memory must see its length too.
+            if not value.isdigit() or len(value) > 19:
+                raise MalformedError(f"content-length is {value[:20]!r} (RFC 9110 §8.6)")
+            if length is not None and length != int(value):
+                raise MalformedError(
+                    f"content-length is both {length} and {int(value)} (RFC 9110 §8.6)"
+                )
+            length = int(value)
+        elif len(name) + len(value) <= MAX_REMEMBERED_SIZE:
+            if len(valid) >= MAX_REMEMBERED_FIELDS:
+                valid.clear()
+            valid.add(field)
+    return length

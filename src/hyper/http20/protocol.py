@@ -1,0 +1,245 @@
+"""One HTTP/2 connection without its network, client side (RFC 9113): the verbs.
+
+Octets go in by ``receive_data`` and come out by ``data_to_send``. This room is what a front end
+asks for; ``receiving`` is what the peer's frames do. Knows no socket, thread, lock or clock:
+calls must not overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+
+from ..common.exceptions import own_copy
+from ..common.exchange import Exchange
+from . import limits
+from .exceptions import ErrorCode, HTTP20Error
+from .frames import (
+    DATA,
+    END_STREAM,
+    frame_head,
+    goaway_frame,
+    headers_frames,
+    ping_frame,
+    rst_stream_frame,
+    window_update_frame,
+)
+from .messages import (
+    PATH,
+    FieldTuple,
+    bad_path,
+    checked_fields,
+    request_target,
+    section_size,
+)
+from .receiving import Receiver
+from .stream import Stream
+from .window import bad_increment
+
+__all__ = ["HTTP20Protocol"]
+
+#: Sets of request fields that are remembered as checked.
+MAX_REMEMBERED_REQUESTS = 64
+
+
+class HTTP20Protocol(Receiver):
+    """A client's end of one HTTP/2 connection.
+
+    accepting               False once no new exchange may start here
+    closed                  the connection failed or is gone; octets that still come are dropped
+    streams                 id -> stream, for every stream that is not closed (§5.1)
+    send_window             octets we may still send, on all streams together
+    receive_window          octets the peer may still send, on all streams together
+    remote_settings         what the peer announced
+    max_concurrent_streams  how many requests the peer lets us have open; more wait in order
+
+    window_manager          the class that decides about windows (``http20.window``)
+    stream_window, connection_window
+                            octets the peer may send unread; see ``limits``
+    clock                   seconds that only grow, for allowances; standing still without one
+    """
+
+    @property
+    def max_concurrent_streams(self) -> int:
+        return self.remote_settings.max_concurrent_streams
+
+    def request(
+        self,
+        method: bytes,
+        scheme: bytes,
+        authority: bytes,
+        path: bytes,
+        headers: Iterable[tuple[bytes, bytes]],
+        *,
+        end: bool,
+        never_index: Container[bytes] = (),
+    ) -> Stream:
+        target = self._valid_targets.get((method, scheme, authority))
+        fields, size = target or self._check_target(method, scheme, authority)
+        if method != b"CONNECT":
+            if PATH.fullmatch(path) is None:
+                raise bad_path(path)
+            fields += ((b":path", path),)
+            size += len(path)
+        headers = tuple(headers)
+        size += self._valid_headers.get(headers) or self._check_headers(headers)
+        limit = self.remote_settings.max_header_list_size
+        if limit is not None and size > limit:
+            raise ValueError(
+                f"the head of this request is {size} octets; the peer accepts {limit} "
+                "(SETTINGS_MAX_HEADER_LIST_SIZE, RFC 9113 §6.5.2); send fewer or shorter headers"
+            )
+        if not self.accepting:
+            raise self._not_accepting()
+
+        stream = Stream(
+            self._next_id,
+            self.remote_settings.initial_window_size,
+            self._stream_window,
+            self.window_manager,
+        )
+        stream.fields = fields + headers
+        stream.end = end
+        stream.never_index = never_index
+        if method == b"HEAD":
+            stream.head_request = True
+        self._next_id += 2
+        if self._next_id > limits.LAST_STREAM_ID:
+            # §5.1.1: ids are never used again, so this connection has served.
+            self.accepting = False
+        if self._open < self.remote_settings.max_concurrent_streams and not self._queue:
+            self._open_stream(stream)
+        else:
+            self._queue.append(stream)
+        return stream
+
+    def _check_target(
+        self, method: bytes, scheme: bytes, authority: bytes
+    ) -> tuple[FieldTuple, int]:
+        """The pseudo-headers of a request, and their size counting an empty ``:path``."""
+        fields = request_target(method, scheme, authority)
+        checked = (fields, section_size((*fields, (b":path", b""))))
+        if len(self._valid_targets) >= MAX_REMEMBERED_REQUESTS:
+            self._valid_targets.clear()
+        self._valid_targets[method, scheme, authority] = checked
+        return checked
+
+    def _check_headers(self, headers: FieldTuple) -> int:
+        """The size of a request's own fields, if they may be sent (§8.2)."""
+        size = section_size(checked_fields(headers))
+        if len(self._valid_headers) >= MAX_REMEMBERED_REQUESTS:
+            self._valid_headers.clear()
+        self._valid_headers[headers] = size
+        return size
+
+    def room(self, exchange: Exchange) -> int:
+        assert isinstance(exchange, Stream)
+        if not exchange.opened or exchange.local_closed:
+            return 0
+        return max(min(exchange.send_window, self.send_window), 0)
+
+    def send_body(
+        self,
+        exchange: Exchange,
+        data: bytes | memoryview,
+        *,
+        end: bool,
+        trailers: Iterable[tuple[bytes, bytes]] = (),
+    ) -> int:
+        stream = exchange
+        assert isinstance(stream, Stream)
+        if stream.error is not None:
+            raise own_copy(stream.error)
+        if stream.end:
+            raise ValueError(f"the body of stream {stream.id} has ended; nothing can be added")
+        trailers = checked_fields(trailers)
+        if not stream.opened or stream.remote_closed:
+            return 0
+        size = len(data)
+        taken = min(size, stream.send_window, self.send_window, limits.WRITE_BATCH)
+        if taken < size:
+            end = False
+            if taken <= 0:
+                return 0
+        if taken:
+            # A buffer that the caller may change is copied: what we hold is joined later.
+            view = memoryview(data if isinstance(data, bytes) else bytes(data[:taken]))
+            stream.send_window -= taken
+            self.send_window -= taken
+            self._write_data(stream.id, view[:taken], END_STREAM if end and not trailers else 0)
+        elif end and not trailers:
+            self._out.append(frame_head(0, DATA, END_STREAM, stream.id))
+        if end:
+            stream.end = True
+            if trailers:
+                block = self.encoder.encode(trailers)
+                max_frame_size = self.remote_settings.max_frame_size
+                self._out.append(headers_frames(stream.id, block, max_frame_size, end=True))
+            stream.local_closed = True
+        return taken
+
+    def _write_data(self, stream_id: int, view: memoryview, last_flags: int) -> None:
+        """Queue DATA frames for octets that the windows allow (§6.1)."""
+        out = self._out
+        size = len(view)
+        frame_size = min(self.remote_settings.max_frame_size, limits.WRITE_BATCH)
+        for start in range(0, size, frame_size):
+            piece = view[start : start + frame_size]
+            flags = last_flags if start + frame_size >= size else 0
+            out.append(frame_head(len(piece), DATA, flags, stream_id))
+            out.append(piece)
+
+    def widen(self, exchange: Exchange, size: int) -> None:
+        assert isinstance(exchange, Stream)
+        if exchange.remote_closed or self.closed:
+            return
+        if not 0 < size <= limits.MAX_WINDOW - exchange.receive_window:
+            raise bad_increment("a window", exchange.receive_window, size)
+        exchange.receive_window += size
+        self._out.append(window_update_frame(exchange.id, size))
+
+    def cancel(self, exchange: Exchange) -> list[Exchange]:
+        stream = exchange
+        assert isinstance(stream, Stream)
+        if not stream.ended and stream.error is None:
+            stream.error = HTTP20Error(
+                f"stream {stream.id} was cancelled here",
+                error_code=ErrorCode.CANCEL,
+                stream_id=stream.id,
+            )
+        if not stream.opened:
+            if stream in self._queue:
+                self._queue.remove(stream)
+        elif stream.id in self.streams:
+            self._out.append(rst_stream_frame(stream.id, ErrorCode.CANCEL))
+            self._close_stream(stream)
+        moved, self._moved = self._moved, []
+        return moved
+
+    def close(self) -> None:
+        if not self.closed:
+            self._out.append(goaway_frame(0, ErrorCode.NO_ERROR))
+        self.accepting = False
+
+    def ping(self, opaque: bytes = b"\0" * 8) -> Exchange:
+        """Ask the peer for a sign of life (§6.7); the exchange has ended when it answered.
+
+        ``opaque`` is eight octets of the caller's. Raises ValueError for any other number, and
+        the connection's error when it has ended.
+        """
+        if len(opaque) != 8:
+            raise ValueError(f"PING carries 8 octets, not {len(opaque)} (RFC 9113 §6.7)")
+        if self.closed:
+            raise self._not_accepting()
+        exchange = Exchange()
+        self._pings.append((opaque, exchange))
+        self._out.append(ping_frame(opaque))
+        return exchange
+
+    def data_to_send(self) -> bytes:
+        out = self._out
+        if not out:
+            return b""
+        data = b"".join(out)
+        out.clear()
+        self._queued_acks = 0
+        return data

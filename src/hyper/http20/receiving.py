@@ -1,0 +1,538 @@
+"""What the peer's frames do to a connection and its streams (RFC 9113 §4 to §6, §8).
+
+A frame is acted on where it is read: one loop finds whole frames, DATA is dealt with in the
+loop, every other type has a handler of its own, in the order of the frame types. What arrives
+goes straight into the stream it belongs to; the only news is the list of exchanges that moved.
+
+Two kinds of errors, as in §5.4. A handler raises ProtocolError for one of the connection, which
+ends every exchange by GOAWAY; ``_reset`` ends one stream by RST_STREAM.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from struct import Struct
+
+from ..common.exchange import Exchange
+from . import limits
+from .exceptions import ConnectionError, ErrorCode, ProtocolError, StreamResetError
+from .frames import (
+    ACK,
+    CONTINUATION,
+    END_HEADERS,
+    END_STREAM,
+    FRAME_HEAD_SIZE,
+    PADDED,
+    PRIORITY_FLAG,
+    SETTINGS,
+    frame_head_at,
+    frame_name,
+    ping_frame,
+    settings_frame,
+    window_update_frame,
+)
+from .responses import ResponseReceiver
+from .settings import Setting
+from .stream import Stream
+from .window import bad_increment
+
+__all__ = ["Receiver"]
+
+#: A stream id, or an increment, without its reserved bit, which receivers ignore (§4.1, §6.9).
+LOW_31_BITS = 0x7FFF_FFFF
+
+_WORD = Struct(">L")
+_TWO_WORDS = Struct(">LL")
+
+
+class Receiver(ResponseReceiver):
+    """The receiving half of ``HTTP20Protocol``: one handler a frame type."""
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def receive_data(self, data: bytes) -> list[Exchange]:
+        if self.closed:
+            return []
+        if self._parts:
+            self._parts.append(data)
+            self._parts_size += len(data)
+            if self._parts_size < self._parts_wanted:
+                return []
+            data = b"".join(self._parts)
+            self._parts.clear()
+        try:
+            self._read_frames(data)
+        except ProtocolError as error:
+            self._fail(error)
+        moved, self._moved = self._moved, []
+        return moved
+
+    def _read_frames(self, data: bytes) -> None:
+        """Act on every whole frame in ``data`` and keep the rest for the next call (§4.1)."""
+        if not self._greeted and len(data) >= FRAME_HEAD_SIZE:
+            self._check_greeting(data)
+        streams = self.streams
+        handlers = _HANDLERS
+        moved = self._moved
+        size_limit = limits.MAX_FRAME_SIZE
+        received = 0
+        at = 0
+        end = len(data)
+        while end - at >= FRAME_HEAD_SIZE:
+            word, flags, stream_id = frame_head_at(data, at)
+            size = word >> 8
+            kind = word & 0xFF
+            start = at + FRAME_HEAD_SIZE
+            stop = start + size
+            if size > size_limit:
+                raise ProtocolError(
+                    f"{frame_name(kind)} frame of {size} octets; the limit is {size_limit} "
+                    "(RFC 9113 §4.2)",
+                    error_code=ErrorCode.FRAME_SIZE_ERROR,
+                )
+            if stop > end:
+                break
+            at = stop
+            if self._block_stream and (
+                kind != CONTINUATION or stream_id & LOW_31_BITS != self._block_stream
+            ):
+                raise ProtocolError(
+                    f"{frame_name(kind)} on stream {stream_id & LOW_31_BITS} inside the field "
+                    f"block of stream {self._block_stream} (RFC 9113 §6.10)",
+                    error_code=ErrorCode.PROTOCOL_ERROR,
+                )
+            if kind:
+                if kind < len(handlers):
+                    handlers[kind](self, flags, stream_id & LOW_31_BITS, data[start:stop])
+                else:
+                    self._glitch(f"frames of type {kind:#x}")  # §5.5: ignored
+                continue
+
+            # DATA (§6.1). The octets count against the connection whatever becomes of them.
+            received += size
+            if received > self.receive_window:
+                raise ProtocolError(
+                    f"DATA exceeds the connection's window of {self.receive_window} octets "
+                    "(RFC 9113 §6.9.1)",
+                    error_code=ErrorCode.FLOW_CONTROL_ERROR,
+                )
+            stream = streams.get(stream_id)
+            if stream is None or flags & PADDED or not size:
+                self._on_odd_data(flags, stream_id & LOW_31_BITS, data[start:stop])
+                continue
+            stream.receive_window -= size
+            stream.received += size
+            if (
+                stream.receive_window < 0
+                or stream.remote_closed
+                or not stream.status
+                or stream.received > stream.expected >= 0
+            ):
+                self._reset_for_data(stream, size)
+                continue
+            if size < limits.SMALL_CHUNK and len(stream.chunks) >= limits.MAX_SMALL_CHUNKS:
+                _join_last(stream.chunks, data[start:stop])
+            else:
+                # A slice copies 16 KiB in 0.2 us; a memoryview would pin the whole read for as
+                # long as the reader dawdles.
+                stream.chunks.append(data[start:stop])
+            self._empty_data = 0
+            if flags & END_STREAM:
+                self._end(stream)
+            moved.append(stream)
+
+        if received:
+            # Given back at once (§6.9), so that no unread stream starves the others.
+            self.receive_window -= received
+            increment = self._connection_manager._handle_frame(received)
+            if increment:
+                self._widen_connection(increment)
+        if at < end:
+            rest = data[at:] if at else data
+            self._parts.append(rest)
+            self._parts_size = len(rest)
+            self._parts_wanted = FRAME_HEAD_SIZE if end - at < FRAME_HEAD_SIZE else stop - at
+
+    def _check_greeting(self, data: bytes) -> None:
+        """The peer's first frame must be SETTINGS (§3.4)."""
+        word, flags, _ = frame_head_at(data, 0)
+        if word & 0xFF != SETTINGS or flags & ACK or data.startswith(b"HTTP/"):
+            line = data[:40].split(b"\r\n")[0]
+            raise ProtocolError(
+                f"the peer did not start with SETTINGS (RFC 9113 §3.4), but with {line!r}; "
+                "it may not speak HTTP/2",
+                error_code=ErrorCode.PROTOCOL_ERROR,
+            )
+        self._greeted = True
+
+    def _widen_connection(self, increment: int) -> None:
+        """Announce room for more octets on the connection (§6.9)."""
+        if not 0 < increment <= limits.MAX_WINDOW - self.receive_window:
+            raise bad_increment("the connection's window", self.receive_window, increment)
+        self.receive_window += increment
+        self._out.append(window_update_frame(0, increment))
+
+    # -- DATA that is not plain --------------------------------------------------------------
+
+    def _on_odd_data(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """DATA that is padded, empty, or on a stream that is not open (§6.1)."""
+        body = _unpadded(payload, flags, "DATA", stream_id)
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            self._closed_stream(stream_id, "DATA")
+            return
+        padding = len(payload) - len(body)
+        stream.receive_window -= len(payload)
+        stream.received += len(body)
+        if (
+            stream.receive_window < 0
+            or stream.remote_closed
+            or not stream.status
+            or stream.received > stream.expected >= 0
+        ):
+            self._reset_for_data(stream, len(payload))
+            return
+        if body:
+            self._empty_data = 0
+            stream.chunks.append(body)
+        elif flags & END_STREAM == 0:
+            self._empty_data += 1
+            if self._empty_data > limits.MAX_EMPTY_DATA:
+                raise ProtocolError(
+                    f"{self._empty_data} DATA frames in a row carried nothing",
+                    error_code=ErrorCode.ENHANCE_YOUR_CALM,
+                )
+            stream.chunks.append(body)
+        self._moved.append(stream)
+        if flags & END_STREAM:
+            self._end(stream)
+        elif padding:
+            # Padding is never read, so its part of the window comes back from here. A quarter
+            # at a time: one frame for many.
+            stream.padding += padding
+            if stream.padding >= stream.initial_receive_window // 4:
+                stream.receive_window += stream.padding
+                self._out.append(window_update_frame(stream_id, stream.padding))
+                stream.padding = 0
+
+    def _reset_for_data(self, stream: Stream, size: int) -> None:
+        """Say which rule DATA broke on a stream."""
+        if stream.remote_closed:
+            message = "arrived after the end of the response (RFC 9113 §5.1)"
+            self._reset(stream, ErrorCode.STREAM_CLOSED, f"DATA of {size} octets {message}")
+        elif stream.receive_window < 0:
+            self._reset(
+                stream,
+                ErrorCode.FLOW_CONTROL_ERROR,
+                f"DATA of {size} octets exceeds its window of {stream.receive_window + size} "
+                "(RFC 9113 §6.9.1)",
+            )
+        elif not stream.status:
+            self._reset(
+                stream,
+                ErrorCode.PROTOCOL_ERROR,
+                "DATA came before the head of the response (RFC 9113 §8.1)",
+            )
+        else:
+            self._reset(
+                stream,
+                ErrorCode.PROTOCOL_ERROR,
+                f"the body has {stream.received} octets so far and should have {stream.expected} "
+                "(RFC 9113 §8.1.1)",
+            )
+
+    # -- one handler a frame type ------------------------------------------------------------
+
+    def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """HEADERS (§6.2)."""
+        if flags & (PADDED | PRIORITY_FLAG):
+            fragment = _unpadded(payload, flags, "HEADERS", stream_id)
+            if flags & PRIORITY_FLAG:
+                if len(fragment) < 5:
+                    raise ProtocolError(
+                        f"HEADERS on stream {stream_id} has no room for its priority "
+                        "(RFC 9113 §6.2)",
+                        error_code=ErrorCode.FRAME_SIZE_ERROR,
+                    )
+                fragment = fragment[5:]  # §5.3.2: deprecated, ignored
+        else:
+            fragment = payload
+        if flags & END_HEADERS:
+            self._receive_block(stream_id, fragment, flags & END_STREAM)
+        elif stream_id:
+            self._start_block(stream_id, flags & END_STREAM, fragment)
+        else:
+            raise _on_wrong_stream("HEADERS", stream_id, "§6.2")
+
+    def _on_priority(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """PRIORITY (§6.3): deprecated, so only its form is looked at."""
+        if not stream_id:
+            raise _on_wrong_stream("PRIORITY", stream_id, "§6.3")
+        self._glitch("PRIORITY frames")
+        if len(payload) != 5:
+            error = _wrong_size("PRIORITY", payload, 5, "§6.3")
+            stream = self.streams.get(stream_id)
+            if stream is None:
+                raise error
+            self._reset(stream, ErrorCode.FRAME_SIZE_ERROR, str(error))
+
+    def _on_rst_stream(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """RST_STREAM (§6.4)."""
+        if len(payload) != 4:
+            raise _wrong_size("RST_STREAM", payload, 4, "§6.4")
+        if not stream_id:
+            raise _on_wrong_stream("RST_STREAM", stream_id, "§6.4")
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            self._closed_stream(stream_id, "RST_STREAM")
+            return
+        (code,) = _WORD.unpack(payload)
+        # A response that was whole stays whole; only our upload is not wanted any more (§8.1).
+        if not stream.ended:
+            if not self._resets.spend():
+                raise ProtocolError(
+                    "too many RST_STREAM frames in too short a time",
+                    error_code=ErrorCode.ENHANCE_YOUR_CALM,
+                )
+            reason = ErrorCode.describe(code)
+            stream.error = StreamResetError(
+                f"the peer reset stream {stream_id}: {reason} (RFC 9113 §6.4)",
+                error_code=code,
+                stream_id=stream_id,
+                retryable=code == ErrorCode.REFUSED_STREAM,
+            )
+        self._close_stream(stream)
+        self._moved.append(stream)
+
+    def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """SETTINGS (§6.5)."""
+        if stream_id:
+            raise _on_wrong_stream("SETTINGS", stream_id, "§6.5")
+        if flags & ACK:
+            if payload:
+                raise _wrong_size("SETTINGS with ACK", payload, 0, "§6.5")
+            self._on_settings_ack()
+            return
+        settings = self.remote_settings
+        old_window = settings.initial_window_size
+        for identifier, value in settings.update(payload):
+            if identifier == Setting.HEADER_TABLE_SIZE:
+                # Each value in turn: the encoder must announce the smallest (RFC 7541 §4.2).
+                self.encoder.resize(value)
+        delta = settings.initial_window_size - old_window
+        if delta:
+            self._shift_send_windows(delta)
+        self._out.append(settings_frame(None))
+        self._count_ack("SETTINGS")
+        self._open_queued()
+
+    def _on_settings_ack(self) -> None:
+        """Our SETTINGS are in force from here on (§6.5.3)."""
+        if self._settings_acked:
+            self._glitch("acknowledgements of SETTINGS that nobody sent")
+            return
+        self._settings_acked = True
+        delta = self._wanted_stream_window - self._stream_window
+        if delta:
+            self._stream_window = self._wanted_stream_window
+            for stream in self._all_streams():
+                stream.receive_window += delta
+                stream.initial_receive_window += delta
+
+    def _shift_send_windows(self, delta: int) -> None:
+        """A new INITIAL_WINDOW_SIZE moves the window of every stream, even below 0 (§6.9.2)."""
+        for stream in self._all_streams():
+            stream.send_window += delta
+            if stream.send_window > limits.MAX_WINDOW:
+                raise ProtocolError(
+                    f"SETTINGS_INITIAL_WINDOW_SIZE takes the window of stream {stream.id} to "
+                    f"{stream.send_window}; the limit is {limits.MAX_WINDOW} (RFC 9113 §6.9.2)",
+                    error_code=ErrorCode.FLOW_CONTROL_ERROR,
+                )
+            if delta > 0 and not stream.local_closed:
+                self._moved.append(stream)
+
+    def _on_push_promise(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """PUSH_PROMISE (§6.6): not wanted, but its field block is the table's (§4.3)."""
+        if self._settings_acked:
+            raise ProtocolError(
+                "PUSH_PROMISE though SETTINGS_ENABLE_PUSH is 0 (RFC 9113 §8.4)",
+                error_code=ErrorCode.PROTOCOL_ERROR,
+            )
+        fragment = _unpadded(payload, flags, "PUSH_PROMISE", stream_id)
+        if len(fragment) < 4:
+            raise ProtocolError(
+                f"PUSH_PROMISE of {len(payload)} octets has no promised stream (RFC 9113 §6.6)",
+                error_code=ErrorCode.FRAME_SIZE_ERROR,
+            )
+        if stream_id not in self.streams:
+            self._closed_stream(stream_id, "PUSH_PROMISE")
+        promised = _WORD.unpack_from(fragment)[0] & LOW_31_BITS
+        if promised % 2 or promised <= self._highest_promised:
+            raise ProtocolError(
+                f"PUSH_PROMISE of stream {promised} after {self._highest_promised} "
+                "(RFC 9113 §5.1.1, §6.6)",
+                error_code=ErrorCode.PROTOCOL_ERROR,
+            )
+        self._highest_promised = promised
+        self._block_promised = promised
+        if flags & END_HEADERS:
+            self._receive_block(stream_id, fragment[4:], 0)
+        else:
+            self._start_block(stream_id, 0, fragment[4:])
+
+    def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """PING (§6.7)."""
+        if stream_id:
+            raise _on_wrong_stream("PING", stream_id, "§6.7")
+        if len(payload) != 8:
+            raise _wrong_size("PING", payload, 8, "§6.7")
+        if flags & ACK:
+            for waiting in self._pings:
+                if waiting[0] == payload:
+                    self._pings.remove(waiting)
+                    waiting[1].ended = True
+                    self._moved.append(waiting[1])
+                    return
+            self._glitch("acknowledgements of PING that nobody sent")
+            return
+        self._out.append(ping_frame(payload, ack=True))
+        self._count_ack("PING")
+
+    def _on_goaway(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """GOAWAY (§6.8): streams up to the last one finish; the others were not processed."""
+        if stream_id:
+            raise _on_wrong_stream("GOAWAY", stream_id, "§6.8")
+        if len(payload) < 8:
+            raise _wrong_size("GOAWAY", payload, 8, "§6.8")
+        last, code = _TWO_WORDS.unpack_from(payload)
+        last &= LOW_31_BITS
+        debug = payload[8 : 8 + limits.MAX_DEBUG_DATA]
+        self._glitch("GOAWAY frames")
+        self.accepting = False
+        reason = ErrorCode.describe(code)
+        if debug:
+            reason += f" {debug!r}"
+        self._goodbye = f" after GOAWAY {reason}"
+        for stream in list(self.streams.values()):
+            if stream.id > last:
+                if not stream.ended:
+                    stream.error = ConnectionError(
+                        f"GOAWAY {reason} with last stream {last}: stream {stream.id} was not "
+                        "processed and may be sent again",
+                        error_code=code,
+                        stream_id=stream.id,
+                        retryable=True,
+                    )
+                self._close_stream(stream)
+                self._moved.append(stream)
+        self._drop_queue(f"GOAWAY {reason}", None, code)
+
+    def _on_window_update(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """WINDOW_UPDATE (§6.9)."""
+        if len(payload) != 4:
+            raise _wrong_size("WINDOW_UPDATE", payload, 4, "§6.9")
+        increment = _WORD.unpack(payload)[0] & LOW_31_BITS
+        if not stream_id:
+            if not increment:
+                raise ProtocolError(
+                    "WINDOW_UPDATE by 0 on the connection (RFC 9113 §6.9)",
+                    error_code=ErrorCode.PROTOCOL_ERROR,
+                )
+            before = self.send_window
+            self.send_window += increment
+            if self.send_window > limits.MAX_WINDOW:
+                raise ProtocolError(
+                    f"WINDOW_UPDATE by {increment} takes the connection's window to "
+                    f"{self.send_window}; the limit is {limits.MAX_WINDOW} (RFC 9113 §6.9.1)",
+                    error_code=ErrorCode.FLOW_CONTROL_ERROR,
+                )
+            if before <= 0:
+                # Whoever waits with octets to send waited for this one.
+                self._moved += [s for s in self.streams.values() if not s.local_closed]
+            return
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            self._closed_stream(stream_id, "WINDOW_UPDATE")
+            return
+        if not increment:
+            self._reset(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0 (RFC 9113 §6.9)")
+            return
+        stream.send_window += increment
+        if stream.send_window > limits.MAX_WINDOW:
+            self._reset(
+                stream,
+                ErrorCode.FLOW_CONTROL_ERROR,
+                f"WINDOW_UPDATE by {increment} takes the window to {stream.send_window}; the "
+                f"limit is {limits.MAX_WINDOW} (RFC 9113 §6.9.1)",
+            )
+        elif not stream.local_closed:
+            self._moved.append(stream)
+        else:
+            self._glitch("WINDOW_UPDATE frames nobody needs")
+
+    def _on_continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """CONTINUATION (§6.10); the loop has made sure that it is this block's."""
+        if not self._block_stream:
+            raise ProtocolError(
+                f"CONTINUATION on stream {stream_id} continues nothing (RFC 9113 §6.10)",
+                error_code=ErrorCode.PROTOCOL_ERROR,
+            )
+        self._continue_block(payload)
+        if flags & END_HEADERS:
+            self._end_block()
+
+
+def _unpadded(payload: bytes, flags: int, what: str, stream_id: int) -> bytes:
+    """A payload without its padding (§6.1)."""
+    if not flags & PADDED:
+        return payload
+    if not payload or payload[0] >= len(payload):
+        raise ProtocolError(
+            f"{what} of {len(payload)} octets on stream {stream_id} is padded beyond its end "
+            "(RFC 9113 §6.1)",
+            error_code=ErrorCode.PROTOCOL_ERROR if payload else ErrorCode.FRAME_SIZE_ERROR,
+        )
+    return payload[1 : len(payload) - payload[0]]
+
+
+def _join_last(chunks: deque[bytes], piece: bytes) -> None:
+    """Join a small piece to the last one, unless a reader is taking that at this moment."""
+    try:
+        last = chunks.pop()
+    except IndexError:
+        last = b""
+    # A bound, so that the copies stay linear.
+    if len(last) > limits.JOINED_CHUNK:
+        chunks.append(last)
+        last = b""
+    chunks.append(last + piece)
+
+
+def _on_wrong_stream(what: str, stream_id: int, section: str) -> ProtocolError:
+    return ProtocolError(
+        f"{what} on stream {stream_id} (RFC 9113 {section})", error_code=ErrorCode.PROTOCOL_ERROR
+    )
+
+
+def _wrong_size(what: str, payload: bytes, size: int, section: str) -> ProtocolError:
+    return ProtocolError(
+        f"{what} of {len(payload)} octets; it must have {size} (RFC 9113 {section})",
+        error_code=ErrorCode.FRAME_SIZE_ERROR,
+    )
+
+
+#: By frame type. DATA is dealt with in the loop when it is plain. Functions, not bound methods:
+#: those would make every connection a reference cycle.
+_HANDLERS = (
+    Receiver._on_odd_data,
+    Receiver._on_headers,
+    Receiver._on_priority,
+    Receiver._on_rst_stream,
+    Receiver._on_settings,
+    Receiver._on_push_promise,
+    Receiver._on_ping,
+    Receiver._on_goaway,
+    Receiver._on_window_update,
+    Receiver._on_continuation,
+)

@@ -1,0 +1,278 @@
+"""What both halves of an HTTP/2 connection share: its streams, its windows, its octets to send.
+
+Streams begin and end here (RFC 9113 §5), and so does the connection itself (§5.4, §6.8).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from ..common.exchange import Exchange
+from ..common.protocol import Protocol
+from ..hpack import Decoder, Encoder
+from . import limits
+from .budget import Budget
+from .exceptions import ConnectionError, ErrorCode, HTTP20Error, ProtocolError
+from .frames import (
+    PREFACE,
+    goaway_frame,
+    headers_frames,
+    rst_stream_frame,
+    settings_frame,
+    window_update_frame,
+)
+from .messages import FieldTuple, Head
+from .settings import RemoteSettings, Setting
+from .stream import Stream
+from .window import BaseFlowControlManager, FlowControlManager
+
+__all__ = ["ConnectionState"]
+
+
+class ConnectionState(Protocol):
+    """The state of one HTTP/2 connection, client side; ``HTTP20Protocol`` says what is what."""
+
+    def __init__(
+        self,
+        *,
+        window_manager: type[BaseFlowControlManager] = FlowControlManager,
+        stream_window: int = limits.STREAM_WINDOW,
+        connection_window: int = limits.CONNECTION_WINDOW,
+        max_header_list_size: int = limits.MAX_HEADER_LIST_SIZE,
+        max_header_fields: int = limits.MAX_HEADER_FIELDS,
+        clock: Callable[[], float] = float,
+    ) -> None:
+        self.accepting = True
+        self.closed = False
+        self.streams: dict[int, Stream] = {}
+        self.remote_settings = RemoteSettings()
+        self.encoder = Encoder()
+        self.decoder = Decoder(
+            max_table_size=limits.HEADER_TABLE_SIZE,
+            max_list_size=max_header_list_size,
+            max_fields=max_header_fields,
+        )
+        self.window_manager = window_manager
+        self.max_header_list_size = max_header_list_size
+
+        self.send_window = limits.DEFAULT_WINDOW
+        self.receive_window = max(connection_window, limits.DEFAULT_WINDOW)
+        self._connection_manager = window_manager(self.receive_window)
+        # Until our SETTINGS are acknowledged the peer may still go by the default (§6.5.3).
+        self._stream_window = max(stream_window, limits.DEFAULT_WINDOW)
+        self._wanted_stream_window = stream_window
+        self._settings_acked = False
+
+        # Requests that wait for a slot, first in, first out; ids were given when they came.
+        self._queue: deque[Stream] = deque()
+        self._open = 0
+        self._next_id = 1
+        self._highest_opened = 0
+
+        self._out: list[bytes | memoryview] = [
+            PREFACE,
+            settings_frame(
+                {
+                    Setting.ENABLE_PUSH: 0,
+                    Setting.INITIAL_WINDOW_SIZE: stream_window,
+                    Setting.MAX_HEADER_LIST_SIZE: max_header_list_size,
+                }
+            ),
+        ]
+        if self.receive_window > limits.DEFAULT_WINDOW:
+            increment = self.receive_window - limits.DEFAULT_WINDOW
+            self._out.append(window_update_frame(0, increment))
+        self._queued_acks = 0
+
+        # The beginning of a frame that has not arrived whole, and the size it must reach.
+        self._parts: list[bytes] = []
+        self._parts_size = 0
+        self._parts_wanted = 0
+        self._greeted = False  # the peer's first SETTINGS has arrived (§3.4)
+
+        # A field block under way: its stream, whether it ends that, its fragments (§4.3), and
+        # the stream that it promises instead (§6.6).
+        self._block_stream = 0
+        self._block_end = 0
+        self._block_promised = 0
+        self._highest_promised = 0
+        self._block: list[bytes] = []
+        self._block_size = 0
+
+        # Exchanges that moved in the call under way.
+        self._moved: list[Exchange] = []
+        # Field block -> head; good for as long as the decoder's table stands still.
+        self._heads: dict[bytes, Head] = {}
+        self._heads_generation = self.decoder.generation
+        self._valid_fields: set[tuple[bytes, bytes]] = set()
+        # What requests asked for before and was found in order.
+        self._valid_targets: dict[tuple[bytes, bytes, bytes], tuple[FieldTuple, int]] = {}
+        self._valid_headers: dict[FieldTuple, int] = {}
+
+        self._pings: deque[tuple[bytes, Exchange]] = deque()
+        self._goodbye = ""
+        self._empty_data = 0
+        self._glitches = Budget(limits.GLITCH_BURST, limits.GLITCHES_PER_SECOND, clock)
+        self._resets = Budget(limits.RESET_BURST, limits.RESETS_PER_SECOND, clock)
+        self._earned = 0
+
+    # -- streams begin and end ---------------------------------------------------------------
+
+    def _all_streams(self) -> list[Stream]:
+        return [*self.streams.values(), *self._queue]
+
+    def _closed_stream(self, stream_id: int, what: str) -> None:
+        """A frame for a stream that is not open: late, if it ever was, else an error (§5.1)."""
+        # Closed streams are not remembered: what lies above the highest is idle.
+        highest = self._highest_opened if stream_id % 2 else self._highest_promised
+        if not stream_id or stream_id > highest:
+            idle = f"idle stream {stream_id}" if stream_id else "stream 0"
+            raise ProtocolError(
+                f"{what} on {idle} (RFC 9113 §5.1)", error_code=ErrorCode.PROTOCOL_ERROR
+            )
+        self._glitch(f"{what} frames on closed streams")
+
+    def _open_stream(self, stream: Stream) -> None:
+        """Send the head of a request: idle becomes open, or half-closed (§5.1)."""
+        fields = stream.fields
+        assert fields is not None
+        block = self.encoder.encode(fields, stream.never_index)
+        stream.fields = None
+        stream.opened = True
+        stream.local_closed = stream.end
+        stream_id = stream.id
+        self.streams[stream_id] = stream
+        self._open += 1
+        self._highest_opened = stream_id
+        max_frame_size = self.remote_settings.max_frame_size
+        self._out.append(headers_frames(stream_id, block, max_frame_size, end=stream.end))
+
+    def _open_queued(self) -> None:
+        """Send requests that waited for a slot, in their order (§5.1.2)."""
+        queue = self._queue
+        while queue and self._open < self.remote_settings.max_concurrent_streams:
+            stream = queue.popleft()
+            self._open_stream(stream)
+            self._moved.append(stream)
+
+    def _end(self, stream: Stream) -> None:
+        """The peer sent END_STREAM: the response is complete, if it is as long as it said."""
+        stream.remote_closed = True
+        if stream.received != stream.expected and stream.expected > 0:
+            self._reset(
+                stream,
+                ErrorCode.PROTOCOL_ERROR,
+                f"the body ended after {stream.received} octets of {stream.expected} "
+                "(content-length, RFC 9113 §8.1.1)",
+            )
+            return
+        stream.ended = True
+        if stream.local_closed:
+            self._close_stream(stream)
+
+    def _close_stream(self, stream: Stream) -> None:
+        """Any state becomes closed (§5.1), and a slot is free."""
+        stream.local_closed = stream.remote_closed = True
+        del self.streams[stream.id]
+        self._open -= 1
+        if self._queue:
+            self._open_queued()
+
+    def _reset(self, stream: Stream, code: ErrorCode, message: str) -> None:
+        """A stream error (§5.4.2): tell the peer, fail the exchange, keep the connection."""
+        if not self._resets.spend():
+            raise ProtocolError(
+                f"too many errors in too short a time, the last on stream {stream.id}: {message}",
+                error_code=ErrorCode.ENHANCE_YOUR_CALM,
+            )
+        if not stream.ended:
+            stream.error = ProtocolError(
+                f"{message}; stream {stream.id} reset with {code.name}",
+                error_code=code,
+                stream_id=stream.id,
+            )
+        self._out.append(rst_stream_frame(stream.id, code))
+        self._moved.append(stream)
+        self._close_stream(stream)
+
+    # -- the connection ends -----------------------------------------------------------------
+
+    def connection_lost(self, error: BaseException | None) -> list[Exchange]:
+        if not self.closed:
+            self._end_everything(error)
+        moved, self._moved = self._moved, []
+        return moved
+
+    def _end_everything(self, error: BaseException | None) -> None:
+        """Fail whatever has not ended; ``None`` is the end of file."""
+        self.accepting = False
+        self.closed = True
+        self._out.clear()
+        for stream in self.streams.values():
+            stream.local_closed = stream.remote_closed = True
+            if not stream.ended and stream.error is None:
+                stream.error = error or ConnectionError(
+                    f"the peer closed the connection{self._goodbye} before the response on "
+                    f"stream {stream.id} was complete",
+                    stream_id=stream.id,
+                )
+            self._moved.append(stream)
+        self.streams.clear()
+        self._open = 0
+        self._drop_queue(f"the connection ended{self._goodbye}", error)
+        for _, exchange in self._pings:
+            exchange.error = error or ConnectionError(
+                f"the peer closed the connection{self._goodbye} before it answered a PING"
+            )
+            self._moved.append(exchange)
+        self._pings.clear()
+
+    def _drop_queue(
+        self, reason: str, cause: BaseException | None, code: int = ErrorCode.NO_ERROR
+    ) -> None:
+        """Fail the requests that never left; all of them may be sent again (§8.7)."""
+        for stream in self._queue:
+            stream.error = ConnectionError(
+                f"{reason}; the request of stream {stream.id} was never sent and may be sent again",
+                error_code=code,
+                stream_id=stream.id,
+                retryable=True,
+            )
+            stream.error.__cause__ = cause
+            self._moved.append(stream)
+        self._queue.clear()
+
+    def _not_accepting(self) -> HTTP20Error:
+        why = self._goodbye or (" after its end" if self.closed else "")
+        return ConnectionError(
+            f"this connection takes no new requests{why}; open another", retryable=True
+        )
+
+    def _fail(self, error: ProtocolError) -> None:
+        """A connection error (§5.4.1): say goodbye and fail every exchange."""
+        debug = str(error).encode("utf-8", "replace")[: limits.MAX_DEBUG_DATA]
+        self._end_everything(error)
+        self._out.append(goaway_frame(self._highest_promised, error.error_code, debug))
+
+    # -- allowances --------------------------------------------------------------------------
+
+    def _glitch(self, what: str) -> None:
+        """Count a frame that is legal and useless."""
+        # Every request earns a few: its stream's late WINDOW_UPDATEs, say, are nobody's fault.
+        earned = limits.GLITCHES_PER_STREAM * (self._highest_opened - self._earned)
+        self._earned = self._highest_opened
+        if not self._glitches.spend(earned):
+            raise ProtocolError(
+                f"too many {what} in too short a time", error_code=ErrorCode.ENHANCE_YOUR_CALM
+            )
+
+    def _count_ack(self, what: str) -> None:
+        """Count an answer that waits to be written."""
+        self._queued_acks += 1
+        if self._queued_acks > limits.MAX_QUEUED_ACKS:
+            raise ProtocolError(
+                f"the peer sends {what} and does not read the answers; {limits.MAX_QUEUED_ACKS} "
+                "wait",
+                error_code=ErrorCode.ENHANCE_YOUR_CALM,
+            )

@@ -1,0 +1,70 @@
+"""How much the peer may send before we say more: the receiving half of flow control.
+
+A window manager is plug-in arithmetic (RFC 9113 §5.2.2 leaves the policy to the receiver):
+subclass ``BaseFlowControlManager``, implement ``increase_window_size``, and give the class to a
+connection. There is an instance for each stream, asked when its reader takes octets, and one for
+the connection, asked when octets arrive; so an unread response stops at its own window and
+never keeps the others waiting.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from .limits import MAX_WINDOW
+
+__all__ = ["BaseFlowControlManager", "FlowControlManager"]
+
+
+class BaseFlowControlManager(ABC):
+    """The state a window manager decides by.
+
+    initial_window_size  octets of the window at its start
+    window_size          octets of it that are left now
+    document_size        the response's content-length, or ``None``
+
+    A manager runs on the connection's hot path: it must compute, never wait.
+    """
+
+    def __init__(self, initial_window_size: int, document_size: int | None = None) -> None:
+        self.initial_window_size = initial_window_size
+        self.window_size = initial_window_size
+        self.document_size = document_size
+
+    @abstractmethod
+    def increase_window_size(self, frame_size: int) -> int:
+        """Octets to widen the window by, now that ``frame_size`` more have been used; 0 is none.
+
+        ``window_size`` still includes the ``frame_size`` octets when this is called.
+        """
+
+    def blocked(self) -> int:
+        """Octets to widen the window by when the peer might be stuck on it."""
+        return max(self.initial_window_size - self.window_size, 0)
+
+    def _handle_frame(self, frame_size: int) -> int:
+        increment = self.increase_window_size(frame_size)
+        self.window_size += increment - frame_size
+        return increment
+
+
+class FlowControlManager(BaseFlowControlManager):
+    """The default: fill the window up again when half of it has been used.
+
+    Half leaves the peer a whole round trip of room on any link that the window suits, and asks
+    for one small frame per half a window.
+    """
+
+    def increase_window_size(self, frame_size: int) -> int:
+        left = self.window_size - frame_size
+        if left > self.initial_window_size // 2:
+            return 0
+        return self.initial_window_size - left
+
+
+def bad_increment(what: str, window: int, increment: int) -> ValueError:
+    """What to raise for an increment that RFC 9113 §6.9.1 does not allow."""
+    return ValueError(
+        f"{what} of {window} octets cannot be widened by {increment} (RFC 9113 §6.9.1: at least "
+        f"1, to at most {MAX_WINDOW}); mend increase_window_size()"
+    )
