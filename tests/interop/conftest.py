@@ -1,0 +1,103 @@
+"""The ring's fixtures: the site that is served, and each server started once for the session."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ..certificates import Certificates
+from .kinds import BACKEND, KINDS
+from .servers import Server, ServerError, Site
+from .tree import Tree, plant, uproot
+
+#: A missing server skips its tests by name; with this it fails them (for CI).
+REQUIRED = os.environ.get("HYPER_REQUIRE_SERVERS") == "1"
+
+
+class Ring:
+    """Starts servers when they are first asked for, and ends them with the session."""
+
+    def __init__(self, site: Site, stack: contextlib.ExitStack) -> None:
+        self.site = site
+        self.stack = stack
+        self.running: dict[str, Server] = {}
+        self.failed: dict[str, str] = {}
+
+    def get(self, name: str) -> Server:
+        """The server of this name, running; skips the test where the program is missing."""
+        self.demand(name)
+        if name in self.failed:
+            pytest.fail(self.failed[name])
+        if name not in self.running:
+            try:
+                self.running[name] = self.stack.enter_context(Server(KINDS[name], self.site))
+            except ServerError as error:
+                self.failed[name] = str(error)
+                pytest.fail(str(error))
+        return self.running[name]
+
+    def fresh(self, name: str) -> Server:
+        """A server of this name that is yet to be entered, for a test that will stop it."""
+        self.demand(name)
+        return Server(KINDS[name], self.site)
+
+    def demand(self, name: str) -> None:
+        missing = KINDS[name].missing()
+        if missing:
+            (pytest.fail if REQUIRED else pytest.skip)(missing)
+
+
+@pytest.fixture(scope="session")
+def tree() -> Iterator[Tree]:
+    """The documents; below a folder of their own, because pytest's is closed to other users."""
+    folder = Path(tempfile.mkdtemp(prefix="hyper-tree-"))
+    tree = plant(folder)
+    yield tree
+    uproot(tree)
+
+
+@pytest.fixture(scope="session")
+def ring(
+    tree: Tree, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ring]:
+    """All the servers, none of them started yet, and the backend behind them."""
+    # granian reads private keys in PKCS #8 only.
+    pkcs8 = tmp_path_factory.mktemp("keys") / "pkcs8.pem"
+    convert = ["openssl", "pkcs8", "-topk8", "-nocrypt"]
+    subprocess.run([*convert, "-in", certificates.key, "-out", pkcs8], check=True, timeout=30)
+    site = Site(
+        root=tree.root,
+        certificate=certificates.chain,
+        key=certificates.key,
+        key_pkcs8=pkcs8,
+        bundle=certificates.both,
+        ca=certificates.authority,
+    )
+    with contextlib.ExitStack() as stack:
+        backend = stack.enter_context(Server(BACKEND, site))
+        yield Ring(replace(site, backend=backend.ports.plain), stack)
+
+
+@pytest.fixture(params=list(KINDS))
+def real(request: pytest.FixtureRequest, ring: Ring) -> Server:
+    """One server after the other; ``offering`` and ``indirect=True`` choose some of them."""
+    return ring.get(request.param)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put what the server wrote beside what the test says."""
+    report = yield
+    server = getattr(item, "funcargs", {}).get("real")
+    if isinstance(server, Server) and report.failed and server.log():
+        report.sections.append((f"{server.kind.name} wrote", server.log()))
+    return report

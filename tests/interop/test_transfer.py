@@ -1,0 +1,59 @@
+"""Large bodies both ways, verified by hash, in memory bounded by the windows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .servers import Server
+from .tree import MIB, Tree
+
+CHECKOUT = Path(__file__).parents[2]
+#: Octets by which a transfer may raise the peak: the connection's receive window of 16 MiB, and
+#: as much again as an allocator may keep of what passed through it.
+ROOM = 32 * MIB
+
+
+def transfer(server: Server, direction: str, what: str) -> dict[str, Any]:
+    """Run ``transfer.py`` against the server; what it printed."""
+    path = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "src"), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "tests.interop.transfer", direction, server.address]
+    done = subprocess.run(
+        [*command, str(server.site.ca), what],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    rate = result["size"] / MIB / result["seconds"]
+    print(f"{server.kind.name} {direction}: {rate:.0f} MiB/s, +{result['grown'] / MIB:.1f} MiB")
+    return result
+
+
+def test_64_mib_down(real: Server, tree: Tree) -> None:
+    result = transfer(real, "down", "/64m.bin")
+    assert (result["size"], result["sha256"]) == (64 * MIB, tree.digests["/64m.bin"])
+    assert result["grown"] < ROOM
+
+
+def test_64_mib_up(real: Server, tree: Tree) -> None:
+    result = transfer(real, "up", str(tree.root / "64m.bin"))
+    assert (result["size"], result["sha256"]) == (64 * MIB, tree.digests["/64m.bin"])
+    assert result["grown"] < ROOM
+
+
+@pytest.mark.parametrize("real", ["nginx", "caddy", "node"], indirect=True)
+def test_1_gib_down(real: Server, tree: Tree) -> None:
+    """Three makes (C, Go, JavaScript over nghttp2) with three ideas of frame sizes."""
+    result = transfer(real, "down", "/1g.bin")
+    assert (result["size"], result["sha256"]) == (1024 * MIB, tree.digests["/1g.bin"])
+    assert result["grown"] < ROOM
