@@ -205,21 +205,20 @@ class _Stage:
                 )
 
     def _another(self, data: bytes) -> bool:
-        """Whether ``data``, behind a member, begins another; keep it if that is not clear."""
+        """Whether ``data``, not empty, behind a member, begins another; keep it if in doubt."""
         coding = self._coding
-        if coding.another is not None and data:
+        if coding.another is not None:
             if len(data) < len(coding.another) and coding.another.startswith(data):
                 self._rest = data
                 return False
             if data.startswith(coding.another):
                 return True
-        if data:
-            if coding.strict:
-                raise ContentDecodingError(
-                    f"{len(data)} octets follow the end of the {coding.name} stream"
-                )
-            # Once padding has begun nothing after it counts, whatever it looks like.
-            self._coding = coding._replace(another=None)
+        if coding.strict:
+            raise ContentDecodingError(
+                f"{len(data)} octets follow the end of the {coding.name} stream"
+            )
+        # Once padding has begun nothing after it counts, whatever it looks like.
+        self._coding = coding._replace(another=None)
         return False
 
     def finish(self) -> None:

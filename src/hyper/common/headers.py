@@ -52,7 +52,7 @@ INDIVISIBLE: Final = frozenset(
 _ELEMENT: Final = re.compile(rb'(?:[^,"]|"(?:[^"\\]|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
 
 
-class HTTPHeaderMap(MutableMapping[str | bytes, Any]):
+class HTTPHeaderMap(MutableMapping[Any, Any]):
     """An ordered multi-map of header fields, as hyper has always had it.
 
     Names and values go in as str (UTF-8) or bytes and come out as bytes. Names are compared
@@ -83,7 +83,9 @@ class HTTPHeaderMap(MutableMapping[str | bytes, Any]):
     _fields: Fields
 
     def __init__(
-        self, *fields: Iterable[tuple[str | bytes, str | bytes]], **more: str | bytes
+        self,
+        *fields: Mapping[Any, Any] | Iterable[tuple[str | bytes, str | bytes]],
+        **more: str | bytes,
     ) -> None:
         self._fields = [
             (_name(name), _octets(value))
@@ -124,7 +126,7 @@ class HTTPHeaderMap(MutableMapping[str | bytes, Any]):
 
     # A mapping iterates over its keys; this one has always iterated like the list of pairs it
     # is, and ``for name, value in response.headers`` is what people wrote.
-    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         for name, value in self._fields:
             for element in _split(name, value):
                 yield name, element

@@ -1,0 +1,54 @@
+"""Everyone's ancestors: what they carry, and how one failure reaches many."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from hyper.common import exceptions
+from hyper.common.exceptions import ContentDecodingError, HyperError, own_copy
+
+
+@pytest.mark.parametrize("name", ["ContentDecodingError", "InvalidResponseError", "ProxyError"])
+def test_what_the_other_side_did_can_be_caught_as_one_class(name: str) -> None:
+    assert name in exceptions.__all__
+    error = getattr(exceptions, name)
+    assert issubclass(error, HyperError)
+    # Neither the user's own mistakes nor the network's: those keep Python's own classes.
+    assert not issubclass(error, (ValueError, TypeError, OSError))
+
+
+def test_an_error_carries_no_octets_unless_a_read_put_them_there() -> None:
+    error = ContentDecodingError("short")
+    assert error.partial == b""
+    error.partial = b"half"
+    assert HyperError.partial == b""
+    assert pickle.loads(pickle.dumps(error)).partial == b"half"
+
+
+def test_a_copy_to_raise_equals_the_original_and_is_chained_to_it() -> None:
+    original = ContentDecodingError("the gzip stream stops short")
+    original.partial = b"half"
+
+    own = own_copy(original)
+
+    assert own is not original
+    assert type(own) is ContentDecodingError
+    assert str(own) == str(original)
+    assert own.partial == b"half"
+    assert own.__cause__ is original
+
+
+def test_raising_one_copy_leaves_the_others_traceback_alone() -> None:
+    original = ConnectionResetError(104, "reset")
+    first, second = own_copy(original), own_copy(original)
+
+    with pytest.raises(ConnectionResetError):
+        raise first
+
+    assert first.__traceback__ is not None
+    assert second.__traceback__ is None
+    assert original.__traceback__ is None
+    assert isinstance(second, ConnectionResetError)
+    assert second.errno == 104
