@@ -8,12 +8,12 @@ from pathlib import Path
 
 import trustme
 
-__all__ = ["HTTP2BIN_NAMES", "NAMES", "Certificates"]
+__all__ = ["EXAMPLE_NAMES", "NAMES", "Certificates"]
 
 #: The names of the documentation's examples; ``tests/conftest.py`` leads them to our server.
-HTTP2BIN_NAMES = ("http2bin.org", "www.http2bin.org")
+EXAMPLE_NAMES = ("http2bin.org", "www.http2bin.org", "www.python.org")
 #: Every name that the server's certificate is good for.
-NAMES = ("localhost", "127.0.0.1", "::1", *HTTP2BIN_NAMES)
+NAMES = ("localhost", "127.0.0.1", "::1", *EXAMPLE_NAMES)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .certificates import HTTP2BIN_NAMES, Certificates
+from .certificates import EXAMPLE_NAMES, Certificates
 from .servers import InProcessServer
 
 INTEROP = Path(__file__).parent / "interop"
@@ -58,7 +58,7 @@ def http2bin(
 
     def getaddrinfo(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else host
-        if name in HTTP2BIN_NAMES:
+        if name in EXAMPLE_NAMES:
             return resolve(server.host, ports.get(int(port), port), *args, **kwargs)
         if name is not None and name.strip("0123456789.") and ":" not in name:
             raise socket.gaierror(socket.EAI_NONAME, f"the tests know no host {name!r}")

@@ -1,0 +1,247 @@
+"""What the documentation prints is what happens: every example runs, every fact is compared.
+
+``python`` blocks of a page are one program, from top to bottom, in doctest form or without.
+``console`` blocks are run by a shell, and what follows a command has to be what it prints (with
+``...`` for anything). The names of the examples lead to the in-process server.
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hyper
+from hyper.http20 import limits
+
+from .certificates import EXAMPLE_NAMES, Certificates
+from .servers import InProcessServer
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts),
+]
+LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+#: Loaded by every Python that a console block starts: the names, outside this process.
+SITE = """
+import os, socket
+resolve = socket.getaddrinfo
+ports = {443: os.environ["TLS_PORT"], 80: os.environ["PLAIN_PORT"]}
+def getaddrinfo(host, port, *args, **kwargs):
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in os.environ["NAMES"].split():
+        return resolve("127.0.0.1", ports.get(int(port), port), *args, **kwargs)
+    if name != "localhost" and name.strip("0123456789.") and ":" not in name:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    return resolve(host, port, *args, **kwargs)
+socket.getaddrinfo = getaddrinfo
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: where it stands, what it is, what is in it."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text(encoding="utf-8")
+    for match in re.finditer(r"^```(\w+)[^\n]*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        yield Block(page, text.count("\n", 0, match.start()) + 2, match[1], match[2])
+
+
+def commands(block: Block) -> Iterator[tuple[str, str]]:
+    """Each command of a console block, with what it should print."""
+    command = ""
+    expected: list[str] = []
+    for line in block.text.replace("\\\n", " ").splitlines():
+        if line.startswith("$ "):
+            if command:
+                yield command, "\n".join(expected)
+            command, expected = line[2:], []
+        else:
+            assert command, f"{block}: a console block begins with `$ `"
+            expected.append(line)
+    assert command, f"{block}: a console block without a command"
+    yield command, "\n".join(expected)
+
+
+def matches(expected: str, printed: str) -> bool:
+    return doctest.OutputChecker().check_output(expected + "\n", printed + "\n", LENIENT)
+
+
+class Shell:
+    """A shell in which ``hyper`` and ``python`` are the ones under test."""
+
+    def __init__(self, folder: Path, server: InProcessServer, certificates: Certificates) -> None:
+        self.folder = folder
+        (folder / "bin").mkdir()
+        for name, prefix in (("hyper", "-m hyper"), ("python", ""), ("python3", "")):
+            script = folder / "bin" / name
+            script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {prefix} "$@"\n')
+            script.chmod(0o755)
+        (folder / "sitecustomize.py").write_text(SITE)
+        source = Path(hyper.__file__).parent.parent
+        self.variables = {
+            **os.environ,
+            "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": f"{folder}{os.pathsep}{source}",
+            "SSL_CERT_FILE": str(certificates.authority),
+            "TLS_PORT": str(server.port),
+            "PLAIN_PORT": str(server.plain_port),
+            "NAMES": " ".join(EXAMPLE_NAMES),
+        }
+
+    def run(self, command: str) -> tuple[int, str]:
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=ROOT,
+            env=self.variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout.decode(errors="replace")
+
+
+@pytest.fixture
+def shell(tmp_path: Path, server: InProcessServer, certificates: Certificates) -> Shell:
+    return Shell(tmp_path, server, certificates)
+
+
+def check_console(block: Block, shell: Shell) -> None:
+    for command, expected in commands(block):
+        words = shlex.split(command)
+        if words[0] == "python" and words[1:3] == ["-m", "pip"]:
+            check_installation(block, words[4:])
+        elif words[:2] == ["python3", "dev"] and words[2] not in ("demo", "help"):
+            code, printed = shell.run("python3 dev help")
+            assert code == 0
+            assert f"\n  {words[2]} " in printed, f"{block}: dev has no verb {words[2]}"
+        elif words[0] in ("hyper", "python", "python3"):
+            code, printed = shell.run(command)
+            if not expected:
+                expected = "..."
+            told = f"{block}: `{command}` ended with {code} and printed\n{printed}"
+            assert matches(expected, printed), told
+            assert code == 0 or expected.strip() != "...", told
+        else:
+            raise AssertionError(f"{block}: nobody knows how to check `{command}`")
+
+
+def check_installation(block: Block, wanted: list[str]) -> None:
+    for want in wanted:
+        match = re.fullmatch(r"hyper(?:\[([\w,]+)\])?", want)
+        assert match, f"{block}: what is {want!r}?"
+        for extra in (match[1] or "").split(",") if match[1] else []:
+            text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+            assert re.search(rf"^{extra} = \[", text, re.MULTILINE), f"{block}: no extra {extra}"
+
+
+def check_python(block: Block, names: dict[str, Any]) -> None:
+    if ">>>" not in block.text:
+        code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec")
+        with redirect_stdout(StringIO()):
+            exec(code, names)
+        return
+    parser = doctest.DocTestParser()
+    test = parser.get_doctest(block.text, names, str(block), str(block.page), block.line - 1)
+    assert test.examples
+    report = StringIO()
+    runner = doctest.DocTestRunner(optionflags=LENIENT | doctest.REPORT_NDIFF)
+    runner.run(test, out=report.write, clear_globs=False)
+    names.update(test.globs)
+    assert not runner.failures, report.getvalue()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_example_of_a_page_does_what_it_says(
+    page: Path, shell: Shell, http2bin: InProcessServer
+) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.language == "python":
+            check_python(block, names)
+        elif block.language == "console":
+            check_console(block, shell)
+        else:
+            assert block.language == "text", f"{block}: neither python, console nor text"
+    for value in names.values():
+        if isinstance(value, hyper.HTTP20Connection):
+            value.close()
+
+
+def test_the_pages_have_the_examples_that_matter() -> None:
+    seen = {page.relative_to(ROOT).as_posix(): list(blocks(page)) for page in PAGES}
+    assert sum(map(len, seen.values())) > 20
+    first = seen["README.md"][:2]
+    assert [block.language for block in first] == ["python", "console"]
+    lines = [line for line in first[0].text.splitlines() if line]
+    assert len(lines) == 5, "five lines that work"
+    both = [command for command, _ in commands(first[1])]
+    assert both == ["python3 dev demo", "python3 dev test"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} -> {target}"
+
+
+def test_the_page_of_limits_has_every_limit_and_its_value() -> None:
+    page = (DOCS / "explanation" / "limits.md").read_text(encoding="utf-8")
+    told = {name: int(value) for name, value in re.findall(r"\| `(\w+)` \| (\d+) \|", page)}
+    assert told == {name: value for name, value in vars(limits).items() if name.isupper()}
+    assert len(told) > 15
+
+
+def test_the_tree_of_errors_is_the_tree_of_the_code() -> None:
+    page = (DOCS / "explanation" / "errors.md").read_text(encoding="utf-8")
+    drawn: dict[str, str] = {}
+    above: list[str] = []
+    for line in re.findall(r"^[│├└─ ]*\w+(?= |$)", page.split("```text")[1].split("```")[0], re.M):
+        name = line.strip("│├└─ ")
+        depth = (len(line) - len(name)) // 4
+        above[depth:] = [name]
+        drawn[name] = above[depth - 1] if depth else ""
+    real = {
+        name: [base.__name__ for base in kind.__mro__]
+        for module in ("hyper.common.exceptions", "hyper.http20.exceptions")
+        for name, kind in inspect.getmembers(importlib.import_module(module), inspect.isclass)
+        if issubclass(kind, Exception) and kind.__module__ == module
+    }
+    assert set(drawn) == {"Exception", "OSError", *real}
+    for name, bases in real.items():
+        assert drawn[name] == bases[1], f"{name} is drawn below {drawn[name]}"
+
+
+def test_decisions_are_numbered_once() -> None:
+    numbers = [path.name[:4] for path in (DOCS / "decisions").glob("0*.md")]
+    assert len(numbers) == len(set(numbers)) >= 3
