@@ -19,6 +19,7 @@ class Exchange:
     ``chunks``. ``deque.popleft`` and ``append`` are atomic, so neither side needs a lock for it.
 
     id             the stream id on HTTP/2, ``None`` on HTTP/1.1
+    opened         False while the request waits for a slot
     status         the final response's status code; 0 until its head has arrived
     headers        the final response's fields, or ``None`` until they have arrived
     trailers       the fields after the body, or ``None`` while there are none
@@ -36,6 +37,7 @@ class Exchange:
     """
 
     id: int | None = None
+    opened: bool = True
     status: int = 0
     headers: Fields | None = None
     trailers: Fields | None = None

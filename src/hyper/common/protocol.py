@@ -20,11 +20,18 @@ class Protocol(ABC):
 
     accepting  False once no new exchange may start here: the peer said so, we closed, the ids
                are used up, or the connection is gone
+    closed     the connection failed or is gone; octets that still come are dropped
+    idle       no exchange is open, and none waits for a slot
 
     Calls must not overlap; the front end sees to that with its one lock.
     """
 
     accepting: bool
+    closed: bool
+
+    @property
+    @abstractmethod
+    def idle(self) -> bool: ...
 
     @abstractmethod
     def request(

@@ -55,6 +55,7 @@ class HTTP20Protocol(Receiver):
     window_manager          the class that decides about windows (``http20.window``)
     stream_window, connection_window
                             octets the peer may send unread; see ``limits``
+    first_stream_id         where to begin, an odd number (§5.1.1)
     clock                   seconds that only grow, for allowances; standing still without one
     """
 

@@ -41,6 +41,7 @@ class ConnectionState(Protocol):
         connection_window: int = limits.CONNECTION_WINDOW,
         max_header_list_size: int = limits.MAX_HEADER_LIST_SIZE,
         max_header_fields: int = limits.MAX_HEADER_FIELDS,
+        first_stream_id: int = 1,
         clock: Callable[[], float] = float,
     ) -> None:
         self.accepting = True
@@ -67,7 +68,7 @@ class ConnectionState(Protocol):
         # Requests that wait for a slot, first in, first out; ids were given when they came.
         self._queue: deque[Stream] = deque()
         self._open = 0
-        self._next_id = 1
+        self._next_id = first_stream_id
         self._highest_opened = 0
 
         self._out: list[bytes | memoryview] = [
@@ -116,6 +117,10 @@ class ConnectionState(Protocol):
         self._glitches = Budget(limits.GLITCH_BURST, limits.GLITCHES_PER_SECOND, clock)
         self._resets = Budget(limits.RESET_BURST, limits.RESETS_PER_SECOND, clock)
         self._earned = 0
+
+    @property
+    def idle(self) -> bool:
+        return not (self.streams or self._queue or self._pings)
 
     # -- streams begin and end ---------------------------------------------------------------
 
