@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from .exceptions import HPACKError, HPACKLimitError
-from .huffman import decode as huffman_decode
+from .huffman import decoded
 from .table import ENTRY_OVERHEAD, FIRST_DYNAMIC, STATIC_TABLE, Field
 
 __all__ = ["Decoder"]
@@ -26,10 +26,6 @@ MAX_SIZE_UPDATES: Final = 2
 #: Blocks one decoder remembers, and the octets of the longest. Real ones have under 300.
 MAX_BLOCKS: Final = 64
 MAX_BLOCK_LENGTH: Final = 512
-
-#: Huffman-coded strings it remembers, and the octets of the longest.
-MAX_STRINGS: Final = 512
-MAX_STRING_LENGTH: Final = 64
 
 # An entry of the table and what it counts (§4.1).
 _Entry = tuple[Field, int]
@@ -60,15 +56,13 @@ class Decoder:
     __slots__ = (
         "_blocks",
         "_capacity",
-        "_failed",
+        "_max_fields",
+        "_max_list_size",
         "_max_table_size",
         "_required",
         "_size",
-        "_strings",
         "_table",
         "generation",
-        "max_fields",
-        "max_list_size",
     )
 
     def __init__(
@@ -79,19 +73,18 @@ class Decoder:
         max_fields: int = 1000,
     ) -> None:
         self.generation = 0
-        self.max_list_size = max_list_size
-        self.max_fields = max_fields
+        self._max_list_size = max_list_size
+        self._max_fields = max_fields
         self._max_table_size = max_table_size
         # The static table, then the dynamic one, newest entry first: a list index is an HPACK
         # index (§2.3.3).
         self._table = _STATIC.copy()
         self._size = 0
         self._capacity = max_table_size
-        # The size that the update which must come next may announce at most; None if none must.
+        # The size that the update which must come next may announce at most; None if none must,
+        # -1 after a failure: nothing satisfies that.
         self._required: int | None = None
-        self._failed = False
         self._blocks: dict[bytes, list[Field]] = {}
-        self._strings: dict[bytes, bytes] = {}
 
     @property
     def max_table_size(self) -> int:
@@ -114,18 +107,20 @@ class Decoder:
         if known is not None:
             return known
 
-        generation = self.generation
         fields: list[Field] = []
         table = self._table
-        strings = self._strings
-        max_fields = self.max_fields
-        left = self.max_list_size
+        inserted = False
+        max_fields = self._max_fields
+        left = self._max_list_size
         end = len(block)
         # Every field takes an octet of the block, so short blocks need no counting.
         counting = end > max_fields
-        index = at = 0
+        index = at = start = 0
         try:
-            at = self._size_updates(block)
+            if self._required is not None:
+                at = start = self._size_updates(block)
+            used = self._size
+            capacity = self._capacity
             while at < end:
                 octet = block[at]
                 at += 1
@@ -149,30 +144,32 @@ class Decoder:
                     index = octet & 0x3F
                     if index == 0x3F:
                         index, at = _integer(block, at, 0x3F)
-                    elif octet == 0x80:
-                        raise HPACKError("an indexed field has index 0 (RFC 7541 §6.1)")
                 else:
-                    raise HPACKError(
-                        "a dynamic table size update follows a field, or two others "
-                        "(RFC 7541 §4.2)"
-                    )
+                    if at > 1:
+                        raise HPACKError(
+                            "a dynamic table size update follows a field or two other updates "
+                            "(RFC 7541 §4.2)"
+                        )
+                    at = start = self._size_updates(block)
+                    used = self._size
+                    capacity = self._capacity
+                    continue
                 if index:
                     name = table[index][0][0]
+                elif octet == 0x80:
+                    raise HPACKError("an indexed field has index 0 (RFC 7541 §6.1)")
                 else:
                     name, at = self._string(block, at, left, fields)
 
                 length = block[at]
                 if length < 0x7F:
-                    at += 1
-                    value = block[at : at + length]
-                    at += length
+                    start_of = at + 1
+                    at += length + 1
+                    value = block[start_of:at]
                 elif 0x7F < length < 0xFF:
-                    at += 1
-                    length -= 0x80
-                    coded = block[at : at + length]
-                    at += length
-                    known_text = strings.get(coded)
-                    value = self._huffman(coded) if known_text is None else known_text
+                    start_of = at + 1
+                    at += length - 0x7F
+                    value = decoded[block[start_of:at]]
                 else:
                     value, at = self._string(block, at, left, fields)
 
@@ -186,11 +183,10 @@ class Decoder:
                     # Inserted and then cut to size: the same as making room first, also when
                     # the entry is larger than the whole table (§4.4).
                     table.insert(FIRST_DYNAMIC, (field, size))
-                    size += self._size
-                    while size > self._capacity:
-                        size -= table.pop()[1]
-                    self._size = size
-                    self._changed()
+                    used += size
+                    while used > capacity:
+                        used -= table.pop()[1]
+                    inserted = True
             # A slice beyond the end is short and no error, so one test at the end will do.
             if at > end:
                 raise _truncated(end)
@@ -205,7 +201,10 @@ class Decoder:
             self._fail()
             raise
 
-        if self.generation == generation and end <= MAX_BLOCK_LENGTH:
+        if inserted:
+            self._size = used
+            self._changed()
+        elif end <= MAX_BLOCK_LENGTH and not start:
             if len(self._blocks) >= MAX_BLOCKS:
                 self._blocks.clear()
             self._blocks[block] = fields
@@ -213,7 +212,7 @@ class Decoder:
 
     def _size_updates(self, block: bytes) -> int:
         """Obey the size updates that ``block`` starts with; return where its fields start."""
-        if self._failed:
+        if self._required == -1:
             raise HPACKError(
                 "an earlier field block could not be decoded, so nothing after it can "
                 "(RFC 7541 §2.2); close the connection"
@@ -256,30 +255,20 @@ class Decoder:
             raise self._too_much(fields)
         text = block[at : at + length]
         if octet & 0x80:
-            known = self._strings.get(text)
-            text = self._huffman(text) if known is None else known
+            text = decoded[text]
         return text, at + length
-
-    def _huffman(self, coded: bytes) -> bytes:
-        text = huffman_decode(coded)
-        if len(coded) <= MAX_STRING_LENGTH:
-            strings = self._strings
-            if len(strings) >= MAX_STRINGS:
-                strings.clear()
-            strings[coded] = text
-        return text
 
     def _changed(self) -> None:
         self.generation += 1
         self._blocks.clear()
 
     def _fail(self) -> None:
-        self._failed = True
+        self._required = -1
         self._changed()
 
     def _too_much(self, fields: list[Field]) -> HPACKLimitError:
         return HPACKLimitError(
-            f"a field list goes beyond {self.max_list_size} octets or {self.max_fields} fields, "
+            f"a field list goes beyond {self._max_list_size} octets or {self._max_fields} fields, "
             f"after {len(fields)} fields; the limits are ours (RFC 9113 §10.5.1)"
         )
 
@@ -292,9 +281,7 @@ def _integer(block: bytes, at: int, value: int) -> tuple[int, int]:
         value += (octet & 0x7F) << shift
         if octet < 0x80:
             return value, at
-    raise HPACKError(
-        f"an integer takes more than {MAX_INTEGER_OCTETS} octets (RFC 7541 §5.1)"
-    )
+    raise HPACKError(f"an integer takes more than {MAX_INTEGER_OCTETS} octets (RFC 7541 §5.1)")
 
 
 def _truncated(size: int) -> HPACKError:

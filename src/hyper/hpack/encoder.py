@@ -12,7 +12,13 @@ from collections.abc import Container, Iterable
 from typing import Final
 
 from .huffman import encode as huffman_encode
-from .table import ENTRY_OVERHEAD, STATIC_FIELDS, STATIC_NAMES, EncoderTable, Field
+from .table import (
+    ENTRY_OVERHEAD,
+    STATIC_FIELDS,
+    STATIC_NAMES,
+    EncoderTable,
+    Field,
+)
 
 __all__ = ["Encoder"]
 
@@ -20,10 +26,11 @@ __all__ = ["Encoder"]
 #: protocol's default; more would cost the peer memory and win little for one client's requests.
 MAX_TABLE_SIZE: Final = 4096
 
-#: Octets of fields and of their encodings that one encoder remembers, each pair counted with
-#: MEMO_OVERHEAD more. A caller with ever new fields makes it start afresh, not grow.
+#: Octets of encodings that one encoder remembers, each counted with MEMO_OVERHEAD more. The
+#: fields themselves are at most 1.6 times as long. A caller with ever new fields makes it start
+#: afresh, not grow.
 MEMO_SIZE: Final = 65536
-MEMO_OVERHEAD: Final = 256
+MEMO_OVERHEAD: Final = 128
 
 #: How many fields it remembers to have seen once.
 MAX_SEEN: Final = 1024
@@ -48,26 +55,6 @@ _SECRETS: Final = frozenset((b"authorization", b"proxy-authorization"))
 _SECRETS_WHEN_SHORT: Final = frozenset((b"cookie", b"set-cookie"))
 _SHORT: Final = 20
 
-# Values that differ from message to message would push out what comes again.
-_UNIQUE: Final = frozenset(
-    (
-        b":path",
-        b"age",
-        b"content-length",
-        b"content-range",
-        b"date",
-        b"etag",
-        b"if-match",
-        b"if-modified-since",
-        b"if-none-match",
-        b"if-range",
-        b"if-unmodified-since",
-        b"last-modified",
-        b"location",
-        b"range",
-    )
-)
-
 # What a client sends with every request. Anything else enters the table on second sight.
 _COMMON: Final = frozenset(
     (
@@ -82,7 +69,9 @@ _COMMON: Final = frozenset(
         b"cache-control",
         b"content-encoding",
         b"content-type",
+        b"cookie",
         b"origin",
+        b"referer",
         b"server",
         b"te",
         b"user-agent",
@@ -166,16 +155,16 @@ class _Memo(dict[Field, bytes]):
         self.clear()
         self._room = MEMO_SIZE
 
-    def _keep(self, field: Field, encoding: bytes) -> None:
-        name, value = field
-        cost = len(name) + len(value) + len(encoding) + MEMO_OVERHEAD
+    def _keep(self, field: Field, encoding: bytes) -> bytes:
+        cost = len(encoding) + MEMO_OVERHEAD
         self._room -= cost
         if self._room < 0:
             self.forget()
             if cost > MEMO_SIZE:
-                return
+                return encoding
             self._room -= cost
         self[field] = encoding
+        return encoding
 
 
 class _Secrets(_Memo):
@@ -189,9 +178,7 @@ class _Secrets(_Memo):
     def __missing__(self, field: Field) -> bytes:
         name, value = field
         index = STATIC_NAMES.get(name, 0)
-        encoding = _literal(_NEVER_INDEXED, _LITERAL_MASK, index, name, value)
-        self._keep(field, encoding)
-        return encoding
+        return self._keep(field, _literal(_NEVER_INDEXED, _LITERAL_MASK, index, name, value))
 
 
 class _Encodings(_Memo):
@@ -214,46 +201,40 @@ class _Encodings(_Memo):
         self._moving.clear()
 
     def __missing__(self, field: Field) -> bytes:
+        name, value = field
         index = STATIC_FIELDS.get(field, 0)
         if index:
-            encoding = _integer(index, _INDEXED_MASK, _INDEXED)
-            self._keep(field, encoding)
-            return encoding
+            return self._keep(field, _integer(index, _INDEXED_MASK, _INDEXED))
+        prefix = _UNIQUE.get(name)
+        if prefix is not None:
+            return self._keep(field, prefix + _string(value))
+        if name in _SECRETS or (name in _SECRETS_WHEN_SHORT and len(value) < _SHORT):
+            index = STATIC_NAMES[name]
+            return self._keep(field, _literal(_NEVER_INDEXED, _LITERAL_MASK, index, name, value))
+
         table = self._table
         index = table.field_index(field)
         if index:
-            encoding = _integer(index, _INDEXED_MASK, _INDEXED)
-            self._keep(field, encoding)
+            encoding = self._keep(field, _integer(index, _INDEXED_MASK, _INDEXED))
             self._moving.append(field)
             return encoding
 
-        name, value = field
-        if name in _SECRETS or (name in _SECRETS_WHEN_SHORT and len(value) < _SHORT):
-            index = STATIC_NAMES[name]
-            encoding = _literal(_NEVER_INDEXED, _LITERAL_MASK, index, name, value)
-            self._keep(field, encoding)
-            return encoding
-        if name in _UNIQUE:
-            index = STATIC_NAMES[name]
-            encoding = _literal(_NOT_INDEXED, _LITERAL_MASK, index, name, value)
-            self._keep(field, encoding)
-            return encoding
-
-        index = STATIC_NAMES.get(name, 0) or table.name_index(name)
+        index = STATIC_NAMES.get(name, 0)
         if len(name) + len(value) + ENTRY_OVERHEAD > table.capacity >> 1:
-            encoding = _literal(_NOT_INDEXED, _LITERAL_MASK, index, name, value)
-            self._keep(field, encoding)
-            if name not in STATIC_NAMES:
-                self._moving.append(field)
-            return encoding
-        if name not in _COMMON:
-            seen = self._seen
+            # Without a dynamic name, which is little beside such a value, it may be kept.
+            return self._keep(field, _literal(_NOT_INDEXED, _LITERAL_MASK, index, name, value))
+
+        index = index or table.name_index(name)
+        # A new name goes in at once: its next value can then refer to it.
+        if index and name not in _COMMON:
             mark = hash(field)
+            seen = self._seen
             if mark not in seen:
                 if len(seen) >= MAX_SEEN:
                     seen.clear()
                 seen.add(mark)
                 return _literal(_NOT_INDEXED, _LITERAL_MASK, index, name, value)
+
         table.insert(field)
         for moved in self._moving:
             del self[moved]
@@ -271,8 +252,11 @@ def _literal(kind: int, mask: int, index: int, name: bytes, value: bytes) -> byt
 def _string(text: bytes) -> bytes:
     """A string literal, Huffman-coded where that is shorter (§5.2)."""
     coded = huffman_encode(text)
-    if len(coded) < len(text):
-        return _integer(len(coded), _STRING_MASK, _HUFFMAN) + coded
+    size = len(coded)
+    if size < len(text):
+        if size < _STRING_MASK:
+            return _LENGTHS[size] + coded
+        return _integer(size, _STRING_MASK, _HUFFMAN) + coded
     return _integer(len(text), _STRING_MASK, 0) + text
 
 
@@ -287,3 +271,29 @@ def _integer(value: int, mask: int, kind: int) -> bytes:
         value >>= 7
     octets.append(value)
     return bytes(octets)
+
+
+# Values that differ from message to message would push out what comes again. With each name, how
+# its literal begins.
+_UNIQUE: Final = {
+    name: _integer(STATIC_NAMES[name], _LITERAL_MASK, _NOT_INDEXED)
+    for name in (
+        b":path",
+        b"age",
+        b"content-length",
+        b"content-range",
+        b"date",
+        b"etag",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"last-modified",
+        b"location",
+        b"range",
+    )
+}
+
+# The length of a short Huffman-coded string.
+_LENGTHS: Final = [bytes((_HUFFMAN | size,)) for size in range(_STRING_MASK)]

@@ -17,7 +17,7 @@ SYMBOLS_BY_LENGTH: Final[dict[int, bytes]] = {
     6: b" %-./3456789=A_bdfghlmnpru",
     7: b":BCDEFGHIJKLMNOPQRSTUVWYjkqvwxyz",
     8: b"&*,;XZ",
-    10: b"!\"()?",
+    10: b'!"()?',
     11: b"'+|",
     12: b"#>",
     13: b"\x00$@[]~",
