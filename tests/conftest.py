@@ -66,4 +66,6 @@ def http2bin(
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    # Made once per process; this test has to get one that trusts our authority.
+    monkeypatch.setattr("hyper.tls._context", None)
     return server
