@@ -75,7 +75,7 @@ def test_another_interpreter_makes_the_environment_anew(
     dev.environment(None).provide("test")
     monkeypatch.setattr(dev, "ABOUT", "print('3.99 elsewhere')")
     dev.environment(None).provide("test")
-    assert ["venv" in command for command in started] == [True, False, True, False]
+    assert ["-m venv" in command for command in started] == [True, False, True, False]
 
 
 def test_without_ensurepip_the_interpreter_s_own_pip_serves(
