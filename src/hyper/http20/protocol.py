@@ -156,11 +156,9 @@ class HTTP20Protocol(Receiver):
         if not stream.opened or stream.remote_closed:
             return 0
         size = len(data)
-        taken = min(size, stream.send_window, self.send_window, limits.WRITE_BATCH)
+        taken = max(min(size, stream.send_window, self.send_window, limits.WRITE_BATCH), 0)
         if taken < size:
             end = False
-            if taken <= 0:
-                return 0
         if taken:
             # A buffer that the caller may change is copied: what we hold is joined later.
             view = memoryview(data if isinstance(data, bytes) else bytes(data[:taken]))

@@ -414,6 +414,8 @@ class Receiver(ResponseReceiver):
         if debug:
             reason += f" {debug!r}"
         self._goodbye = f" after GOAWAY {reason}"
+        # Before any slot comes free: nothing may start any more.
+        self._drop_queue(f"GOAWAY {reason}", None, code)
         for stream in list(self.streams.values()):
             if stream.id > last:
                 if not stream.ended:
@@ -426,7 +428,6 @@ class Receiver(ResponseReceiver):
                     )
                 self._close_stream(stream)
                 self._moved.append(stream)
-        self._drop_queue(f"GOAWAY {reason}", None, code)
 
     def _on_window_update(self, flags: int, stream_id: int, payload: bytes) -> None:
         """WINDOW_UPDATE (§6.9)."""

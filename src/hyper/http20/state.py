@@ -257,7 +257,10 @@ class ConnectionState(Protocol):
     def _fail(self, error: ProtocolError) -> None:
         """A connection error (§5.4.1): say goodbye and fail every exchange."""
         debug = str(error).encode("utf-8", "replace")[: limits.MAX_DEBUG_DATA]
+        # A GOAWAY is a frame like any other: preface and SETTINGS go before it (§3.4).
+        greeting = self._out[:2] if PREFACE in self._out[:1] else []
         self._end_everything(error)
+        self._out += greeting
         self._out.append(goaway_frame(self._highest_promised, error.error_code, debug))
 
     # -- allowances --------------------------------------------------------------------------
