@@ -38,7 +38,7 @@ def test_connect_has_neither_scheme_nor_path() -> None:
 
 @pytest.mark.parametrize("method", [b"", b"GE T", b"GET\r\n", b"G\0T", b"GET:", "MÉ".encode()])
 def test_a_method_must_be_a_token(method: bytes) -> None:
-    with pytest.raises(ValueError, match="method .* is not a token"):
+    with pytest.raises(ValueError, match=r"method .* is not a token"):
         request_target(method, b"https", b"example.org")
 
 
@@ -143,7 +143,8 @@ def test_a_head_starts_with_its_status(fields: list[tuple[bytes, bytes]]) -> Non
 
 
 @pytest.mark.parametrize(
-    "status", [b"", b"20", b"2000", b"+20", b" 20", b"2x0", b"099", b"-12", "２００".encode()]
+    "status",
+    [b"", b"20", b"2000", b"+20", b" 20", b"2x0", b"099", b"-12", "\uff12\uff10\uff10".encode()],
 )
 def test_a_status_is_three_ascii_digits(status: bytes) -> None:
     with pytest.raises(MalformedError, match=":status is"):

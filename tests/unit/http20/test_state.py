@@ -131,7 +131,7 @@ def test_a_frame_for_a_stream_that_never_was_is_an_error(stream_id: int) -> None
     """RFC 9113 §5.1: idle."""
     peer = connected()
     peer.headers(stream_id)
-    assert peer.expect_connection_error(ErrorCode.PROTOCOL_ERROR)
+    peer.expect_connection_error(ErrorCode.PROTOCOL_ERROR)
 
 
 def test_a_connection_that_is_dropped_needs_no_collector() -> None:
