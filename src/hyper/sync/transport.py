@@ -319,6 +319,7 @@ class Transport:
         finally:
             self._waiting.discard(token)
             self.close()
+            self._let_go()  # for a close() that came while we were in here
 
     def _end_writing(self) -> None:
         self._sock.shutdown(socket.SHUT_WR)
@@ -365,7 +366,7 @@ class TLSTransport(Transport):
         self.more = incoming.pending > 0
         self._tls = tls
         self._open: Callable[[int], bytes] = tls.read
-        self._seal = tls.write
+        self._seal: Callable[[bytes | memoryview], int] = tls.write
         self._incoming = incoming
         self._outgoing = outgoing
         self._recv_into = sock.recv_into
@@ -482,6 +483,7 @@ class TLSTransport(Transport):
         # unwrap() would also like to see the peer's close_notify, and says so.
         with suppress(ssl.SSLError):
             self._tls.unwrap()
+        self._seal = _refuse
         self._answer()
         super()._end_writing()
 
