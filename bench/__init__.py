@@ -1,0 +1,1 @@
+"""What requests cost, here and with other clients; README.md says how and on what."""
