@@ -1,0 +1,228 @@
+"""What a user asks for, in the words of HTTP: bytes, lower-case names, one authority.
+
+Takes whatever people pass as host, method, headers and body. What a field may look like is not
+judged here but by the protocol, which is the one home of that rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from ..common.body import Body, declared_length
+from ..common.coding import accept_encoding
+from ..common.exchange import Fields
+from ..common.headers import HTTPHeaderMap
+from ..tls import ascii_host
+from .dial import place
+
+__all__ = [
+    "Asked",
+    "Headers",
+    "Octets",
+    "Origin",
+    "Trailers",
+    "host_and_port",
+    "octets",
+    "wire_trailers",
+]
+
+Octets = str | bytes
+Headers = Mapping[Any, Any] | Iterable[tuple[Octets, Octets]]
+Trailers = Headers | Callable[[], Headers]
+
+#: Fields that are about an HTTP/1.1 connection (RFC 9113 §8.2.2), and ``host``, which HTTP/2
+#: calls ``:authority``.
+HOP_BY_HOP: Final = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"host")
+)
+
+#: Methods whose requests have a body by definition, so that its absence is worth a
+#: ``content-length: 0`` (RFC 9110 §8.6).
+WITH_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
+
+#: Sets of request headers that are remembered in the form they have on the wire.
+MAX_REMEMBERED_HEADS: Final = 64
+
+
+class Asked(NamedTuple):
+    """A request: what errors name, and what is needed to send it again.
+
+    where  the server as errors name it, ``host:port``
+    """
+
+    method: bytes
+    scheme: bytes
+    authority: bytes
+    path: bytes
+    headers: Fields
+    body: Body | None
+    trailers: Any
+    never_index: Container[bytes]
+    where: str
+
+    def __str__(self) -> str:
+        # Without the query, which may hold what is nobody's business.
+        path = self.path.partition(b"?")[0].decode("ascii", "replace")
+        return f"{self.method.decode('ascii', 'replace')} {path}"
+
+
+class _Head(NamedTuple):
+    """What the user's headers come to on the wire."""
+
+    fields: tuple[tuple[bytes, bytes], ...]
+    pseudo: dict[bytes, bytes]
+    declared: int | None
+
+
+class Origin:
+    """Whom requests go to (RFC 9110 §4.3.1), and how they are said to it.
+
+    where  ``host:port``, for errors
+    """
+
+    def __init__(self, host: str, port: int, *, secure: bool) -> None:
+        self.where = place(host, port)
+        self._scheme = b"https" if secure else b"http"
+        default_port = port == (443 if secure else 80)
+        self._authority = _authority(host, None if default_port else port)
+        self._bare = _Head(((b"accept-encoding", accept_encoding()),), {}, None)
+        self._remembered: dict[Any, _Head] = {}
+
+    def __str__(self) -> str:
+        return f"{self._scheme.decode()}://{self.where}"
+
+    def ask(
+        self,
+        method: Octets,
+        url: Octets,
+        source: object,
+        headers: Headers | None,
+        trailers: Trailers | None,
+        never_index: Iterable[Octets],
+    ) -> Asked:
+        """Take the user's words for a request and say it in ours."""
+        method = octets(method)
+        fields, pseudo, declared = self._bare if headers is None else self._head(headers)
+        body: Body | None = None
+        if source is not None or trailers is not None or declared:
+            body = Body(source, declared)
+        if declared is None:
+            if body is not None and body.size is not None and trailers is None:
+                fields += ((b"content-length", b"%d" % body.size),)
+            elif body is None and method in WITH_BODY:
+                fields += ((b"content-length", b"0"),)
+        if body is not None and body.size == 0 and trailers is None:
+            body = None
+        scheme = self._scheme
+        authority = self._authority
+        path = octets(url) or b"/"
+        if pseudo:
+            method = pseudo.get(b":method", method)
+            scheme = pseudo.get(b":scheme", scheme)
+            authority = pseudo.get(b":authority", authority)
+            path = pseudo.get(b":path", path)
+        names = frozenset(octets(name).lower() for name in never_index) if never_index else ()
+        return Asked(method, scheme, authority, path, fields, body, trailers, names, self.where)
+
+    def _head(self, headers: Headers) -> _Head:
+        """The user's headers as they go on the wire, remembered while they stay the same."""
+        if isinstance(headers, HTTPHeaderMap):
+            pairs: Any = headers.iter_raw()
+        elif isinstance(headers, Mapping):
+            pairs = headers.items()
+        else:
+            pairs = headers
+        key = tuple(pairs)
+        try:
+            head = self._remembered.get(key)
+        except TypeError as error:  # something in it cannot even be hashed
+            raise TypeError("headers must be a mapping or pairs of str or bytes") from error
+        if head is None:
+            head = _on_the_wire(key)
+            if len(self._remembered) >= MAX_REMEMBERED_HEADS:
+                self._remembered.clear()
+            self._remembered[key] = head
+        return head
+
+
+def host_and_port(host: str, port: int | None) -> tuple[str, int]:
+    """Take ``name``, ``name:port``, ``[::1]``, ``[::1]:port`` or a bare IPv6 address apart."""
+    name, text = host, ""
+    if host.startswith("["):
+        name, bracket, rest = host[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ValueError(f"host {host!r} has brackets that do not hold an address")
+        text = rest[1:]
+    elif host.count(":") == 1:
+        name, _, text = host.partition(":")
+    if text and port is None:
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError(f"port {text!r} of host {host!r} is not a number")
+        port = int(text)
+    if port is None:
+        port = 443
+    if not 0 < port < 65536:
+        raise ValueError(f"port {port} is not within 1 to 65535")
+    if any(sign in name for sign in "/@?#"):
+        raise ValueError(
+            f"host {host!r} is not a host; give 'name' or 'name:port', and the path to request()"
+        )
+    ascii_host(name)  # raises ValueError for what no host can be
+    return name, port
+
+
+def _authority(host: str, port: int | None) -> bytes:
+    """What ``:authority`` says (RFC 9113 §8.3.1): no port if it is the scheme's own."""
+    # The zone of an address means something on this machine only (RFC 6874 §4).
+    name = ascii_host(host).partition("%")[0]
+    if ":" in name:
+        name = f"[{name}]"
+    return (name if port is None else f"{name}:{port}").encode()
+
+
+def octets(text: Any) -> bytes:
+    if isinstance(text, str):
+        return text.encode()
+    if isinstance(text, bytes):
+        return text
+    if isinstance(text, int):
+        return b"%d" % text
+    raise TypeError(f"str or bytes is wanted here, not {type(text).__name__}")
+
+
+def _pairs(headers: Any) -> list[tuple[bytes, bytes]]:
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return [(octets(name).lower(), octets(value)) for name, value in pairs]
+
+
+def _on_the_wire(pairs: tuple[tuple[Any, Any], ...]) -> _Head:
+    """The user's fields in lower case, without those of an HTTP/1.1 connection.
+
+    What a field may look like is not judged here but by the protocol.
+    """
+    given = _pairs(pairs)
+    dropped = set(HOP_BY_HOP)
+    for name, value in given:
+        if name == b"connection":  # names further fields of its kind (RFC 9110 §7.6.1)
+            dropped.update(option.strip(b" \t").lower() for option in value.split(b","))
+    fields = []
+    pseudo: dict[bytes, bytes] = {}
+    for name, value in given:
+        if name in (b":method", b":scheme", b":authority", b":path"):
+            pseudo[name] = value
+        elif name == b"host":
+            pseudo.setdefault(b":authority", value)
+        elif name == b"te":
+            # The one word that has a meaning in HTTP/2 (RFC 9113 §8.2.2).
+            if b"trailers" in (word.strip(b" \t").lower() for word in value.split(b",")):
+                fields.append((b"te", b"trailers"))
+        elif name not in dropped:
+            fields.append((name, value))
+    if not any(name == b"accept-encoding" for name, _ in fields):
+        fields.append((b"accept-encoding", accept_encoding()))
+    return _Head(tuple(fields), pseudo, declared_length(fields))
+
+
+def wire_trailers(trailers: Any) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple(_pairs(trailers() if callable(trailers) else trailers))

@@ -1,0 +1,396 @@
+"""A response as its reader sees it: the head at once, the body as it comes.
+
+Wraps an exchange and asks its pump for more. A body cut short is always an error and never a
+short body; whatever had arrived of it is in the error's ``partial``.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from time import monotonic
+from typing import Any, Final
+
+from ..common.coding import Decoder, decoder
+from ..common.exceptions import own_copy
+from ..common.exchange import Exchange
+from ..common.headers import HTTPHeaderMap
+from .pump import Pump
+from .request import Asked
+
+__all__ = ["HTTP20Response", "has_body", "has_ended", "has_head", "has_slot", "own_error"]
+
+#: Decoded octets at a time, where the caller asks for no number.
+DECODE_SIZE: Final = 65536
+
+#: Decoded octets at a time at least: asking for one after the other is not worth the calls.
+LEAST_DECODE_SIZE: Final = 4096
+
+
+# What a thread may wait for (``Pump.wait``).
+
+
+def has_slot(exchange: Exchange) -> bool:
+    return exchange.opened or exchange.error is not None
+
+
+def has_head(exchange: Exchange) -> bool:
+    # The fields are the last thing of a head to be set, so they tell without the lock.
+    return exchange.headers is not None or exchange.error is not None
+
+
+def has_body(exchange: Exchange) -> bool:
+    return bool(exchange.chunks) or exchange.ended or exchange.error is not None
+
+
+def has_ended(exchange: Exchange) -> bool:
+    return exchange.ended or exchange.error is not None
+
+
+def own_error(error: BaseException, where: str, partial: bytes = b"") -> BaseException:
+    """A copy of an exchange's error for one thread to raise, which says where it happened."""
+    own: Any = own_copy(error)
+    if isinstance(own, OSError) and own.strerror is not None:
+        if where not in own.strerror:
+            own.strerror = f"{where}: {own.strerror}"
+            own.args = (own.errno, own.strerror)
+    elif where not in str(own):
+        own.args = (f"{where}: {own}",)
+    own.partial = partial
+    result: BaseException = own
+    return result
+
+
+class HTTP20Response:
+    """The response to one request on an HTTP/2 connection (RFC 9113 §8.1).
+
+    status     the status code, an int
+    reason     always ``""``: HTTP/2 has no reason phrases (RFC 9113 §8.3.2)
+    version    20
+    stream_id  the stream it came on
+
+    It belongs to one thread at a time. Reading raises the error that ended the exchange, as
+    often as it is asked; ``HTTP20Error`` and ``OSError`` both carry ``partial``, what had arrived
+    of the body when a whole ``read()`` failed. ``TimeoutError`` when nothing of the body has come
+    for the connection's ``timeout``: then the stream has been reset, and nobody else disturbed.
+    """
+
+    version = 20
+    reason = ""
+    status = 0
+
+    # The defaults stand on the class: most responses never change them.
+    _claimed = False  # get_response() has given it to somebody
+    _repeated = False  # the request has been sent a second time
+    _closed = False
+    _done = False  # the body has been read to its end
+    _rest = b""  # octets that were taken from the exchange, or decoded, but not read: from
+    _at = 0  # here on, since cutting the rest anew for every small read would be quadratic
+    _decode: bool | None = None  # whether codings are taken off; undecided before the first read
+    _decoder: Decoder | None = None
+    _error: BaseException | None = None
+    _partial = b""
+    _headers: HTTPHeaderMap | None = None
+
+    def __init__(self, pump: Pump, exchange: Exchange, asked: Asked, timeout: float | None) -> None:
+        self._pump = pump
+        self._exchange = exchange
+        self._asked = asked
+        self._timeout = timeout
+        self.stream_id = exchange.id
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.status} stream={self.stream_id} {self._asked}>"
+
+    def __del__(self) -> None:
+        # Dropped unread: the peer need not go on. Here any lock may be held, even by this very
+        # thread, so the stream is only put where the next thread will find it.
+        exchange = self._exchange
+        if not exchange.ended and exchange.error is None:
+            self._pump.abandoned.append(exchange)
+
+    # The head.
+
+    @property
+    def headers(self) -> HTTPHeaderMap:
+        """The fields of the head; values are bytes."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = HTTPHeaderMap.wrap(self._exchange.headers or ())
+        return headers
+
+    @property
+    def trailers(self) -> HTTPHeaderMap:
+        """The fields after the body (RFC 9110 §6.5); empty until the body has arrived whole."""
+        return HTTPHeaderMap.wrap(self._exchange.trailers or ())
+
+    @property
+    def informational(self) -> list[tuple[int, HTTPHeaderMap]]:
+        """The interim responses that came before, such as 103 (RFC 9110 §15.2)."""
+        return [
+            (status, HTTPHeaderMap.wrap(fields)) for status, fields in self._exchange.informational
+        ]
+
+    def getheader(self, name: str, default: str | None = None) -> str | None:
+        """A field of the head as one str, repeated ones joined by ``", "``."""
+        return self.headers.text(name, default)
+
+    def getheaders(self) -> list[tuple[str, str]]:
+        """The fields of the head as str, in their order."""
+        return _texts(self._exchange.headers)
+
+    def gettrailer(self, name: str, default: str | None = None) -> str | None:
+        """As ``getheader``, of the fields after the body."""
+        return self.trailers.text(name, default)
+
+    def gettrailers(self) -> list[tuple[str, str]]:
+        """As ``getheaders``, of the fields after the body."""
+        return _texts(self._exchange.trailers)
+
+    # The body.
+
+    def read(self, amt: int | None = None, decode_content: bool = True) -> bytes:
+        """The rest of the body; or its next ``amt`` octets, fewer only where it ends.
+
+        ``b""`` once everything has been read. Content codings that are known here are taken off
+        unless ``decode_content`` is False, which has to be said from the first read on.
+        """
+        if self._decode is not decode_content or self._closed or self._error is not None:
+            self._begin(decode_content)
+        if amt is None or amt < 0:
+            exchange = self._exchange
+            if exchange.ended and not self._rest and self._decoder is None:
+                chunks = exchange.chunks
+                if len(chunks) == 1:
+                    # What most bodies are: one piece, whole, and handed on as it is.
+                    self._done = True
+                    data = chunks.popleft()
+                    exchange.consumed(len(data))
+                    return data
+            return self._read_all()
+        return self._read_some(amt)
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a writable buffer with the next octets; how many they were, 0 at the end."""
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view), self._decode is not False)
+        view[: len(data)] = data
+        return len(data)
+
+    def read_chunked(self, decode_content: bool = True) -> Iterator[bytes]:
+        """The rest of the body in the pieces it comes in, possibly empty ones.
+
+        Decoded, unless ``decode_content`` is False; then the pieces are what the codings give.
+        """
+        self._begin(decode_content)
+        return self._chunks()
+
+    iter_chunked = read_chunked
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The rest of the body in the pieces it comes in, decoded and never empty."""
+        return (piece for piece in self.read_chunked() if piece)
+
+    def readable(self) -> bool:
+        return True
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def close(self) -> None:
+        """Give up what has not been read: the stream is reset with CANCEL if it has not ended.
+
+        The connection stays as it is. Can be called again.
+        """
+        self._closed = True
+        exchange = self._exchange
+        if not exchange.ended and exchange.error is None:
+            self._pump.cancel(exchange)
+        exchange.chunks.clear()
+        self._rest = b""
+
+    def __enter__(self) -> HTTP20Response:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    # How the body comes.
+
+    def _begin(self, decode_content: bool) -> None:
+        """Before octets are taken: raise what there is to raise, and settle the coding."""
+        if self._error is not None:
+            raise own_error(self._error, self._asked.where, self._partial)
+        if self._closed and not self._done:
+            raise ValueError(
+                f"the response on stream {self.stream_id} was closed before its body had been read"
+            )
+        if self._decode is None:
+            self._decode = decode_content
+            if decode_content:
+                codings = [
+                    value
+                    for name, value in self._exchange.headers or ()
+                    if name == b"content-encoding"
+                ]
+                if codings:
+                    self._decoder = decoder(codings)
+        elif self._decode is not decode_content:
+            if b"content-encoding" in self.headers:
+                raise ValueError(
+                    f"reading of this body began with decode_content={self._decode}; octets with "
+                    "and without their coding cannot be mixed"
+                )
+            self._decode = decode_content
+
+    def _read_all(self) -> bytes:
+        first = self._left()
+        whole: io.BytesIO | None = None
+        try:
+            while (piece := self._piece(DECODE_SIZE)) is not None:
+                if whole is not None:
+                    whole.write(piece)
+                elif not first:
+                    first = piece
+                else:
+                    # Larger bodies grow in one place: half the memory and two thirds of the
+                    # time of a list that is joined, and getvalue() copies nothing.
+                    whole = io.BytesIO()
+                    whole.write(first)
+                    whole.write(piece)
+            return first if whole is None else whole.getvalue()
+        except Exception as error:
+            self._partial = first if whole is None else whole.getvalue()
+            error.partial = self._partial  # type: ignore[attr-defined]
+            raise
+        except BaseException:  # an interrupt: nothing is lost, reading may go on
+            self._rest = first if whole is None else whole.getvalue()
+            raise
+
+    def _read_some(self, amt: int) -> bytes:
+        pieces: list[bytes] = []
+        missing = amt
+        try:
+            while missing:
+                if not self._rest:
+                    piece = self._piece(max(missing, LEAST_DECODE_SIZE))
+                    if piece is None:
+                        break
+                    if len(piece) <= missing:
+                        pieces.append(piece)
+                        missing -= len(piece)
+                        continue
+                    self._rest = piece
+                at = self._at
+                piece = self._rest[at : at + missing]
+                pieces.append(piece)
+                missing -= len(piece)
+                self._at = at + len(piece)
+                if self._at == len(self._rest):
+                    self._left()
+        except Exception:
+            # What arrived before the body broke is handed out; the error comes with the next
+            # call.
+            if missing == amt or self._error is None:
+                raise
+        except BaseException:
+            self._rest = b"".join(pieces) + self._left()
+            raise
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _chunks(self) -> Iterator[bytes]:
+        if self._rest:
+            yield self._left()
+        while True:
+            data = self._piece(DECODE_SIZE, empty=True)
+            if data is None:
+                return
+            yield data
+
+    def _left(self) -> bytes:
+        """Give out what was taken and not read."""
+        left = self._rest[self._at :]
+        self._rest = b""
+        self._at = 0
+        return left
+
+    def _piece(self, limit: int, empty: bool = False) -> bytes | None:
+        """The next octets, decoded; None at the end. ``limit`` bounds only what is decoded."""
+        decoder = self._decoder
+        if decoder is None:
+            return self._take(empty)
+        try:
+            while True:
+                data: bytes | None = b""
+                if decoder.needs_input:
+                    data = self._take(False)
+                    if data is None:
+                        decoder.finish()
+                        return None
+                piece = decoder.decode(data or b"", limit)
+                if piece:
+                    return piece
+        except Exception as error:
+            if self._error is None:
+                self._error = error
+            raise
+
+    def _take(self, empty: bool) -> bytes | None:
+        """The next octets as they came, waiting for them; None at the end of the body."""
+        exchange = self._exchange
+        chunks = exchange.chunks
+        deadline = None
+        waited = False
+        while True:
+            # First looked at, then the chunks: so that no octet comes between the two.
+            ended = exchange.ended
+            error = exchange.error
+            if chunks:
+                data = chunks.popleft()
+                if data:
+                    break
+                if empty:
+                    return data
+                continue
+            if ended:
+                self._done = True
+                return None
+            if error is not None:
+                self._error = error
+                raise own_error(error, self._asked.where)
+            if not waited and self._timeout is not None:
+                # Empty pieces are no progress, so there is one deadline for all of them.
+                deadline = monotonic() + self._timeout
+            waited = True
+            if not self._pump.wait(exchange, has_body, deadline):
+                self._error = self._timed_out("more of the response body")
+                raise own_error(self._error, self._asked.where)
+        increment = exchange.consumed(len(data))
+        if increment:
+            self._pump.widen(exchange, increment, self._timeout)
+        return data
+
+    def _timed_out(self, what: str) -> TimeoutError:
+        """Give the stream up for a lack of progress; returns what to raise."""
+        self._pump.cancel(self._exchange)
+        return timed_out(what, self._asked, self._exchange, self._timeout)
+
+
+def timed_out(what: str, asked: Asked, exchange: Exchange, timeout: float | None) -> TimeoutError:
+    """The error of a request that made no progress, naming what it waited for."""
+    return TimeoutError(
+        f"{asked.where}: no {what} within {timeout:g} s ({asked}, stream {exchange.id}); "
+        "the stream was reset with CANCEL"
+    )
+
+
+def _texts(fields: Iterable[tuple[bytes, bytes]] | None) -> list[tuple[str, str]]:
+    return [(name.decode("ascii", "replace"), _text(value)) for name, value in fields or ()]
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("iso-8859-1")
