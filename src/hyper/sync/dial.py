@@ -21,7 +21,7 @@ from time import monotonic
 from typing import Any, Final
 
 from ..tls import ALPN_PROTOCOLS, ascii_host, client_side
-from .transport import TLSTransport, Transport
+from .transport import TLSTransport, Transport, tls_error
 
 __all__ = ["connect", "start_tls"]
 
@@ -54,13 +54,14 @@ _TOO_OLD: Final = (
     "; the server speaks no TLS version that the context allows, and HTTP/2 needs 1.2 "
     "(RFC 9113 §9.2)"
 )
+# By OpenSSL's words, as the ssl module knows no `reason` for some of them.
 _HINTS: Final = {
-    "WRONG_VERSION_NUMBER": _NOT_TLS,
-    "RECORD_LAYER_FAILURE": _NOT_TLS,
-    "PACKET_LENGTH_TOO_LONG": _NOT_TLS,
-    "UNSUPPORTED_PROTOCOL": _TOO_OLD,
-    "TLSV1_ALERT_PROTOCOL_VERSION": _TOO_OLD,
-    "TLSV1_ALERT_NO_APPLICATION_PROTOCOL": "; the server speaks nothing of what ALPN offered",
+    "wrong version number": _NOT_TLS,
+    "record layer failure": _NOT_TLS,
+    "packet length too long": _NOT_TLS,
+    "unsupported protocol": _TOO_OLD,
+    "alert protocol version": _TOO_OLD,
+    "alert no application protocol": "; the server speaks nothing of what ALPN offered",
 }
 
 # X509_V_ERR_*: self-signed, self-signed in the chain, issuer unknown, issuer unknown and alone.
@@ -142,8 +143,8 @@ def start_tls(
             else:
                 incoming.write_eof()
         if tls.selected_alpn_protocol() == "h2" and tls.version() not in {"TLSv1.2", "TLSv1.3"}:
-            raise ssl.SSLError(
-                ssl.SSL_ERROR_SSL,
+            raise tls_error(
+                "INADEQUATE_SECURITY",
                 f"the server chose h2 over {tls.version()}; HTTP/2 needs TLS 1.2 (RFC 9113 §9.2)",
             )
         return TLSTransport(transport.detach(), tls, incoming, outgoing)
@@ -312,10 +313,10 @@ def _shaken(
 
 def _explain(error: ssl.SSLError, where: str) -> ssl.SSLError:
     """Say where and, if we know, what to do about it; its attributes stay what they are."""
-    hint = _HINTS.get(error.reason or "", "")
+    said = re.sub(r" \(_ssl\.c:\d+\)$", "", str(error.strerror))
+    hint = next((hint for words, hint in _HINTS.items() if words in said.lower()), "")
     if getattr(error, "verify_code", None) in _UNKNOWN_ISSUER:
         hint = "; to trust it, pass ssl_context=hyper.tls.init_context(cert_path=...)"
-    said = re.sub(r" \(_ssl\.c:\d+\)$", "", str(error.strerror))
     error.strerror = f"TLS handshake with {where} failed: {said}{hint}"
     error.args = (error.errno, error.strerror)
     return error

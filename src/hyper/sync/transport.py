@@ -488,9 +488,17 @@ class TLSTransport(Transport):
         super()._end_writing()
 
 
+def tls_error(reason: str, message: str) -> ssl.SSLError:
+    """An error with the attributes that those of the ssl module have."""
+    error = ssl.SSLError(ssl.SSL_ERROR_SSL, message)
+    error.library = "SSL"
+    error.reason = reason
+    return error
+
+
 def _renegotiation() -> ssl.SSLError:
-    return ssl.SSLError(
-        ssl.SSL_ERROR_SSL,
+    return tls_error(
+        "NO_RENEGOTIATION",
         "the peer began a TLS renegotiation, which HTTP/2 forbids (RFC 9113 §9.2.1)",
     )
 

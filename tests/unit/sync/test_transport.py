@@ -568,8 +568,9 @@ def test_writing_into_a_renegotiation_is_refused(
     server.command(b"r\n")
     assert transport.wait_readable(soon())
     assert transport.read() is None
-    with pytest.raises(ssl.SSLError, match=r"renegotiation, which HTTP/2 forbids"):
+    with pytest.raises(ssl.SSLError, match=r"renegotiation, which HTTP/2 forbids") as info:
         transport.write(b"x" * size)
+    assert (info.value.library, info.value.reason) == ("SSL", "NO_RENEGOTIATION")
     transport.close()
 
 
