@@ -179,10 +179,25 @@ def check_python(block: Block, names: dict[str, Any]) -> None:
     assert not runner.failures, report.getvalue()
 
 
+@pytest.fixture
+def closing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close at the end what an example, for the sake of brevity, left open."""
+    opened: list[hyper.HTTP20Connection] = []
+    begin = hyper.HTTP20Connection.__init__
+
+    def remembering(self: hyper.HTTP20Connection, *args: Any, **kwargs: Any) -> None:
+        opened.append(self)
+        begin(self, *args, **kwargs)
+
+    monkeypatch.setattr(hyper.HTTP20Connection, "__init__", remembering)
+    yield
+    for connection in opened:
+        connection.close()
+
+
+@pytest.mark.usefixtures("closing", "http2bin")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_example_of_a_page_does_what_it_says(
-    page: Path, shell: Shell, http2bin: InProcessServer
-) -> None:
+def test_every_example_of_a_page_does_what_it_says(page: Path, shell: Shell) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
         if block.language == "python":
@@ -191,9 +206,6 @@ def test_every_example_of_a_page_does_what_it_says(
             check_console(block, shell)
         else:
             assert block.language == "text", f"{block}: neither python, console nor text"
-    for value in names.values():
-        if isinstance(value, hyper.HTTP20Connection):
-            value.close()
 
 
 def test_the_pages_have_the_examples_that_matter() -> None:
@@ -224,22 +236,21 @@ def test_the_page_of_limits_has_every_limit_and_its_value() -> None:
 
 def test_the_tree_of_errors_is_the_tree_of_the_code() -> None:
     page = (DOCS / "explanation" / "errors.md").read_text(encoding="utf-8")
-    drawn: dict[str, str] = {}
+    drawn: set[tuple[str, str]] = set()
     above: list[str] = []
     for line in re.findall(r"^[│├└─ ]*\w+(?= |$)", page.split("```text")[1].split("```")[0], re.M):
         name = line.strip("│├└─ ")
         depth = (len(line) - len(name)) // 4
         above[depth:] = [name]
-        drawn[name] = above[depth - 1] if depth else ""
+        drawn.add((name, above[depth - 1] if depth else ""))
     real = {
-        name: [base.__name__ for base in kind.__mro__]
+        (name, kind.__bases__[0].__name__)
         for module in ("hyper.common.exceptions", "hyper.http20.exceptions")
         for name, kind in inspect.getmembers(importlib.import_module(module), inspect.isclass)
         if issubclass(kind, Exception) and kind.__module__ == module
     }
-    assert set(drawn) == {"Exception", "OSError", *real}
-    for name, bases in real.items():
-        assert drawn[name] == bases[1], f"{name} is drawn below {drawn[name]}"
+    assert len(real) > 8
+    assert drawn == real | {("Exception", ""), ("OSError", "Exception")}
 
 
 def test_decisions_are_numbered_once() -> None:

@@ -24,6 +24,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(enco
 EXPORTS = {
     "hyper": {"HTTP20Connection", "HTTP20Response", "__version__"},
     "hyper.common.exceptions": {
+        "ConnectionError",
         "ContentDecodingError",
         "HyperError",
         "InvalidResponseError",

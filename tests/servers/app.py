@@ -6,7 +6,8 @@
     /echo                     the request's body, sent back while it still arrives
     /status/CODE              that status, no body
     /slow/SECONDS             the head, then the body SECONDS (a decimal number) later
-    /late/SECONDS             nothing at all for SECONDS, then the whole answer
+    /late/SECONDS             nothing at all for SECONDS, then the whole answer; /delay likewise,
+                              as httpbin's would go on sleeping in its thread after the test
     /hints                    103 Early Hints before the answer
     /push                     a page that pushes /pushed.css
     /trailers                 a body and then ``x-sum: 42``, for requests with ``te: trailers``
@@ -148,6 +149,7 @@ async def _cut(scope: Scope, receive: Receive, send: Send, rest: str) -> None:
 
 PAGES: dict[str, Callable[[Scope, Receive, Send, str], Awaitable[None]]] = {
     "cut": _cut,
+    "delay": _late,
     "download": _download,
     "echo": _echo,
     "hello": _hello,
