@@ -414,6 +414,7 @@ class Receiver(ResponseReceiver):
         if debug:
             reason += f" {debug!r}"
         self._goodbye = f" after GOAWAY {reason}"
+        self._goodbye_code = code
         # Before any slot comes free: nothing may start any more.
         self._drop_queue(f"GOAWAY {reason}", None, code)
         for stream in list(self.streams.values()):

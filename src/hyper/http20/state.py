@@ -112,7 +112,9 @@ class ConnectionState(Protocol):
         self._valid_headers: dict[FieldTuple, int] = {}
 
         self._pings: deque[tuple[bytes, Exchange]] = deque()
+        # The peer's GOAWAY as messages put it, and its error code.
         self._goodbye = ""
+        self._goodbye_code: int = ErrorCode.NO_ERROR
         self._empty_data = 0
         self._glitches = Budget(limits.GLITCH_BURST, limits.GLITCHES_PER_SECOND, clock)
         self._resets = Budget(limits.RESET_BURST, limits.RESETS_PER_SECOND, clock)
@@ -220,6 +222,7 @@ class ConnectionState(Protocol):
                 stream.error = error or ConnectionError(
                     f"the peer closed the connection{self._goodbye} before the response on "
                     f"stream {stream.id} was complete",
+                    error_code=self._goodbye_code,
                     stream_id=stream.id,
                 )
             self._moved.append(stream)
