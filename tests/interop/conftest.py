@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from ..certificates import Certificates
 from .kinds import BACKEND, KINDS
@@ -69,9 +69,15 @@ def ring(
 ) -> Iterator[Ring]:
     """All the servers, none of them started yet, and the backend behind them."""
     # granian reads private keys in PKCS #8 only.
+    key = serialization.load_pem_private_key(certificates.key.read_bytes(), password=None)
     pkcs8 = tmp_path_factory.mktemp("keys") / "pkcs8.pem"
-    convert = ["openssl", "pkcs8", "-topk8", "-nocrypt"]
-    subprocess.run([*convert, "-in", certificates.key, "-out", pkcs8], check=True, timeout=30)
+    pkcs8.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
     site = Site(
         root=tree.root,
         certificate=certificates.chain,

@@ -295,7 +295,8 @@ backend programs
 
 
 def _nghttpx(program: str, site: Site, folder: Path, ports: Ports) -> list[list[str]]:
-    command = [program, "--conf=/dev/null", "--errorlog-file=/dev/stderr", "--log-level=WARN"]
+    command = [program, "--conf=/dev/null", "--no-ocsp"]
+    command += ["--errorlog-file=/dev/stderr", "--log-level=WARN"]
     command += ["--accesslog-file=/dev/null", f"--frontend-http2-max-concurrent-streams={STREAMS}"]
     command += [f"-f127.0.0.1,{ports.tls}", f"-f127.0.0.1,{ports.plain};no-tls"]
     command += [f"-b127.0.0.1,{site.backend}", str(site.key), str(site.certificate)]
@@ -428,7 +429,8 @@ KINDS = {
             "tls plain digest mirror slow drain gzip",
             signal.SIGQUIT,
         ),
-        _kind("envoy", "envoy", _envoy, "tls plain digest mirror slow drain gzip"),
+        # SIGTERM ends envoy at once; draining is asked of its administration port.
+        _kind("envoy", "envoy", _envoy, "tls plain digest mirror slow gzip"),
     )
 }
 

@@ -9,6 +9,7 @@ A server that is missing is skipped by name, or fails where ``HYPER_REQUIRE_SERV
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -23,9 +24,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["Configure", "Kind", "Ports", "Server", "ServerError", "Site", "find_program"]
+__all__ = [
+    "CHECKOUT_ON_PATH",
+    "Configure",
+    "Kind",
+    "Ports",
+    "Server",
+    "ServerError",
+    "Site",
+    "find_program",
+]
 
 HERE = Path(__file__).parent
+CHECKOUT = HERE.parents[1]
+#: For child processes: this tree's tests, and its hyper where it is not installed.
+CHECKOUT_ON_PATH = {
+    "PYTHONPATH": os.pathsep.join(
+        [str(CHECKOUT), str(CHECKOUT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+}
 #: Seconds from the start of a server to its first TLS handshake; caddy needs the longest here.
 PATIENCE = 20.0
 #: Seconds between the graceful signal and SIGKILL.
@@ -161,8 +178,8 @@ class Server:
             raise ServerError(f"no {self.kind.program} to start")
         environment = {
             **os.environ,
+            **CHECKOUT_ON_PATH,
             "HYPER_INTEROP_ROOT": str(self.site.root),
-            "PYTHONPATH": str(HERE.parent.parent),
             "HOME": str(self.folder),
             "XDG_CONFIG_HOME": str(self.folder),
             "XDG_DATA_HOME": str(self.folder),
@@ -179,6 +196,7 @@ class Server:
                         env=environment,
                         # A session of its own, so that its workers can be ended with it.
                         start_new_session=True,
+                        preexec_fn=_die_with_parent if _LIBC else None,
                     )
                 )
 
@@ -221,6 +239,17 @@ class Server:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self.processes.clear()
+
+
+#: The C library, where it has prctl (Linux).
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    """In the child: have the kernel end it, should this process be killed before it can."""
+    assert _LIBC is not None
+    _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
 
 
 def _free_ports(number: int) -> list[int]:

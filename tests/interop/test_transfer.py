@@ -6,15 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .servers import Server
+from .servers import CHECKOUT_ON_PATH, Server
 from .tree import MIB, Tree
 
-CHECKOUT = Path(__file__).parents[2]
 #: Octets by which a transfer may raise the peak: the connection's receive window of 16 MiB, and
 #: as much again as an allocator may keep of what passed through it.
 ROOM = 32 * MIB
@@ -22,15 +20,13 @@ ROOM = 32 * MIB
 
 def transfer(server: Server, direction: str, what: str) -> dict[str, Any]:
     """Run ``transfer.py`` against the server; what it printed."""
-    path = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "src"), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "tests.interop.transfer", direction, server.address]
     done = subprocess.run(
         [*command, str(server.site.ca), what],
         capture_output=True,
         text=True,
         timeout=110,
-        cwd=CHECKOUT,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, **CHECKOUT_ON_PATH},
     )
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from hyper.http20.exceptions import H2NotNegotiatedError
 
 from ..certificates import Certificates
 from ..servers import InProcessServer
-from .servers import Server
+from .servers import CHECKOUT_ON_PATH, Server
 from .tree import SMALL
 
 
@@ -47,19 +50,33 @@ def test_a_name_that_the_certificate_does_not_have_is_refused(
         connection.request("GET", "/")
 
 
-def test_the_default_context_does_not_trust_it_and_with_ssl_cert_file_it_does(
-    real: Server, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Verification is on by default; ``SSL_CERT_FILE`` is the environment's say in it."""
+def test_the_default_context_does_not_trust_a_private_authority(real: Server) -> None:
+    """Verification is on by default."""
     with (
         HTTP20Connection(real.address, secure=True, timeout=10) as connection,
-        pytest.raises(ssl.SSLCertVerificationError),
+        pytest.raises(ssl.SSLCertVerificationError, match="localhost"),
     ):
         connection.request("GET", "/small.txt")
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
-    with HTTP20Connection(real.address, secure=True, timeout=10) as connection:
-        connection.request("GET", "/small.txt")
-        assert connection.get_response().read() == SMALL
+
+
+@pytest.mark.parametrize("real", ["hypercorn"], indirect=True)
+def test_ssl_cert_file_has_a_say_in_the_default_context(
+    real: Server, certificates: Certificates
+) -> None:
+    """In a process of its own: the default context is made once."""
+    program = (
+        "import sys; from hyper import HTTP20Connection\n"
+        "with HTTP20Connection(sys.argv[1], secure=True, timeout=10) as connection:\n"
+        "    connection.request('GET', '/small.txt')\n"
+        "    sys.stdout.buffer.write(connection.get_response().read())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, real.address],
+        capture_output=True,
+        timeout=30,
+        env={**os.environ, **CHECKOUT_ON_PATH, "SSL_CERT_FILE": str(certificates.authority)},
+    )
+    assert done.stdout == SMALL, done.stderr
 
 
 def test_a_server_without_h2_is_named_with_what_it_chose(
