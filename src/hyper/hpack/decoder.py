@@ -197,7 +197,8 @@ class Decoder:
             raise HPACKError(
                 f"index {index} is beyond the tables' {len(table) - 1} entries (RFC 7541 §2.3.3)"
             ) from None
-        except HPACKError:
+        except BaseException:
+            # Also an interrupt: half a block's insertions are as wrong as a bad block's.
             self._fail()
             raise
 

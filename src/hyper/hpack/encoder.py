@@ -1,9 +1,9 @@
 """Fields into field blocks (RFC 7541 §6).
 
 What a field looks like on the wire stays the same until the dynamic table changes, so each
-field is worked out once and then looked up: a request whose fields were all there before is
-eight dictionary hits and a join. That is why fields are inserted with care: every insertion
-moves every index.
+field is worked out once and then looked up, and so is what stands before the path and what
+stands after it: a request like the last one is three dictionary hits. That is why fields are
+inserted with care: every insertion moves every index.
 """
 
 from __future__ import annotations
@@ -12,13 +12,7 @@ from collections.abc import Container, Iterable
 from typing import Final
 
 from .huffman import encode as huffman_encode
-from .table import (
-    ENTRY_OVERHEAD,
-    STATIC_FIELDS,
-    STATIC_NAMES,
-    EncoderTable,
-    Field,
-)
+from .table import ENTRY_OVERHEAD, STATIC_FIELDS, STATIC_NAMES, EncoderTable, Field
 
 __all__ = ["Encoder"]
 
@@ -31,6 +25,19 @@ MAX_TABLE_SIZE: Final = 4096
 #: afresh, not grow.
 MEMO_SIZE: Final = 65536
 MEMO_OVERHEAD: Final = 128
+
+#: Where clients put ``:path``, the one field that changes; what stands before it and what stands
+#: after it is looked up in one go each. In any other order the encoder is as right, and slower.
+PATH: Final = 3
+
+#: Runs of fields that one encoder remembers, and the fields of the longest.
+MAX_GROUPS: Final = 64
+MAX_GROUP: Final = 64
+
+#: A value that differs from message to message is Huffman-coded from so many octets on. The
+#: code of a shorter one saves six octets at most, for a microsecond at every message: on the
+#: requests of public traces 2 % of all octets.
+MIN_UNIQUE_HUFFMAN: Final = 32
 
 #: How many fields it remembers to have seen once.
 MAX_SEEN: Final = 1024
@@ -55,7 +62,8 @@ _SECRETS: Final = frozenset((b"authorization", b"proxy-authorization"))
 _SECRETS_WHEN_SHORT: Final = frozenset((b"cookie", b"set-cookie"))
 _SHORT: Final = 20
 
-# What a client sends with every request. Anything else enters the table on second sight.
+# What comes again as a rule, so it enters the table at once. Any other field whose name is in a
+# table already enters on second sight: an id of each request's own would move all indices.
 _COMMON: Final = frozenset(
     (
         b":authority",
@@ -70,6 +78,7 @@ _COMMON: Final = frozenset(
         b"content-encoding",
         b"content-type",
         b"cookie",
+        b"date",
         b"origin",
         b"referer",
         b"server",
@@ -84,19 +93,20 @@ class Encoder:
 
     Fields that must not be guessed from sizes (``authorization``, ``proxy-authorization``,
     cookies under 20 octets, and what the caller names) are never put into a table, here or by
-    an intermediary (§7.1.3). It holds at most 4096 octets of table and 64 KiB of memory for
-    encodings, whatever it is fed.
+    an intermediary (§7.1.3). The table has at most 4096 octets and the memory for encodings is
+    bounded, whatever it is fed.
     """
 
-    __slots__ = ("_announced", "_encodings", "_look_up", "_secrets", "_smallest", "_table")
+    __slots__ = ("_announced", "_encodings", "_groups", "_secrets", "_smallest", "_table")
 
     def __init__(self) -> None:
         self._table = EncoderTable(MAX_TABLE_SIZE)
-        self._encodings = _Encodings(self._table)
+        # Runs of fields and their encodings, while nothing moves.
+        self._groups: dict[tuple[Field, ...], bytes] = {}
+        self._encodings = _Encodings(self._table, self._groups)
         self._secrets = _Secrets()
-        self._look_up = self._encodings.__getitem__
-        # What the peer's decoder believes, and the smallest size that was set since the last
-        # block if it has to be told something, else None.
+        # The size that the peer was told last, and the smallest that was set since the last
+        # block; None if none was.
         self._announced = MAX_TABLE_SIZE
         self._smallest: int | None = None
 
@@ -106,16 +116,49 @@ class Encoder:
         """The field block for ``fields``, in their order.
 
         ``never_index`` holds the names of further fields that no hop may put into a table.
-        The block has to reach the peer: the next one builds on it.
+        The block has to reach the peer: the next one builds on it. After an exception no block
+        has to.
         """
-        update = b"" if self._smallest is None else self._size_updates()
-        if never_index != ():
-            secrets = self._secrets
-            look_up = self._look_up
-            return update + b"".join(
-                [secrets[f] if f[0] in never_index else look_up(f) for f in fields]
-            )
-        return update + b"".join(map(self._look_up, fields))
+        fields = tuple(fields)
+        try:
+            if self._smallest is not None:
+                return self._size_updates() + self.encode(fields, never_index)
+            encodings = self._encodings
+            if never_index != ():
+                secrets = self._secrets
+                return b"".join(
+                    [(secrets if f[0] in never_index else encodings)[f] for f in fields]
+                )
+
+            groups = self._groups
+            before = fields[:PATH]
+            block = groups.get(before)
+            if block is None:
+                block = self._group(before)
+            if len(fields) > PATH:
+                path = fields[PATH]
+                encoding = encodings.get(path)
+                block += encodings.work_out(path) if encoding is None else encoding
+                after = fields[PATH + 1 :]
+                encoding = groups.get(after)
+                block += self._group(after) if encoding is None else encoding
+            return block
+        except BaseException:
+            # The peer will not see what went into the table, so both start with an empty one.
+            self._start_afresh()
+            raise
+
+    def _group(self, fields: tuple[Field, ...]) -> bytes:
+        """The encodings of ``fields``, remembered if they will be the same again."""
+        encodings = self._encodings
+        groups = self._groups
+        passing = encodings.passing
+        block = b"".join(map(encodings.__getitem__, fields))
+        if encodings.passing == passing and len(fields) <= MAX_GROUP:
+            if len(groups) >= MAX_GROUPS:
+                groups.clear()
+            groups[fields] = block
+        return block
 
     def resize(self, size: int) -> None:
         """Take over the peer's SETTINGS_HEADER_TABLE_SIZE; the next block says so (§4.2)."""
@@ -129,7 +172,7 @@ class Encoder:
         self._smallest = size
 
     def _size_updates(self) -> bytes:
-        """One or two dynamic table size updates, the smallest first (§4.2, §6.3)."""
+        """At most two dynamic table size updates, the smallest first (§4.2, §6.3)."""
         smallest, self._smallest = self._smallest, None
         capacity = self._table.capacity
         updates = b""
@@ -140,6 +183,15 @@ class Encoder:
             updates += _integer(capacity, _SIZE_UPDATE_MASK, _SIZE_UPDATE)
             self._announced = capacity
         return updates
+
+    def _start_afresh(self) -> None:
+        """Empty the table here, and in the next block the peer's."""
+        capacity = self._table.capacity
+        self.resize(0)
+        self.resize(capacity)
+        self._encodings.forget()
+        # No size at all: an update that was in the lost block has to come again.
+        self._announced = MAX_TABLE_SIZE + 1
 
 
 class _Memo(dict[Field, bytes]):
@@ -184,30 +236,42 @@ class _Secrets(_Memo):
 class _Encodings(_Memo):
     """Fields as the wire has them just now; a missing one is worked out, and maybe inserted.
 
-    ``_moving`` are the remembered fields whose encoding holds a dynamic index: the next
-    insertion makes them wrong. ``_seen`` are hashes of fields that came by once.
+    passing   counts the encodings that are right only this once: of fields that were inserted,
+              or not yet
+    _moving   the remembered fields whose encoding holds a dynamic index: the next insertion
+              makes them wrong
+    _seen     hashes of fields that came by once
     """
 
-    __slots__ = ("_moving", "_seen", "_table")
+    __slots__ = ("_groups", "_moving", "_seen", "_table", "passing")
 
-    def __init__(self, table: EncoderTable) -> None:
+    def __init__(self, table: EncoderTable, groups: dict[tuple[Field, ...], bytes]) -> None:
         super().__init__()
         self._table = table
+        self._groups = groups
         self._moving: list[Field] = []
         self._seen: set[int] = set()
+        self.passing = 0
 
     def forget(self) -> None:
         super().forget()
         self._moving.clear()
+        self._groups.clear()
 
     def __missing__(self, field: Field) -> bytes:
-        name, value = field
-        index = STATIC_FIELDS.get(field, 0)
-        if index:
+        return self.work_out(field)
+
+    def work_out(self, field: Field) -> bytes:
+        """The encoding of a field that is not remembered."""
+        index = STATIC_FIELDS.get(field)
+        if index is not None:
             return self._keep(field, _integer(index, _INDEXED_MASK, _INDEXED))
+        name, value = field
         prefix = _UNIQUE.get(name)
         if prefix is not None:
-            return self._keep(field, prefix + _string(value))
+            size = len(value)
+            string = _LENGTHS[size] + value if size < MIN_UNIQUE_HUFFMAN else _string(value)
+            return self._keep(field, prefix + string)
         if name in _SECRETS or (name in _SECRETS_WHEN_SHORT and len(value) < _SHORT):
             index = STATIC_NAMES[name]
             return self._keep(field, _literal(_NEVER_INDEXED, _LITERAL_MASK, index, name, value))
@@ -225,6 +289,7 @@ class _Encodings(_Memo):
             return self._keep(field, _literal(_NOT_INDEXED, _LITERAL_MASK, index, name, value))
 
         index = index or table.name_index(name)
+        self.passing += 1
         # A new name goes in at once: its next value can then refer to it.
         if index and name not in _COMMON:
             mark = hash(field)
@@ -236,6 +301,7 @@ class _Encodings(_Memo):
                 return _literal(_NOT_INDEXED, _LITERAL_MASK, index, name, value)
 
         table.insert(field)
+        self._groups.clear()
         for moved in self._moving:
             del self[moved]
         self._moving.clear()
@@ -252,11 +318,8 @@ def _literal(kind: int, mask: int, index: int, name: bytes, value: bytes) -> byt
 def _string(text: bytes) -> bytes:
     """A string literal, Huffman-coded where that is shorter (§5.2)."""
     coded = huffman_encode(text)
-    size = len(coded)
-    if size < len(text):
-        if size < _STRING_MASK:
-            return _LENGTHS[size] + coded
-        return _integer(size, _STRING_MASK, _HUFFMAN) + coded
+    if len(coded) < len(text):
+        return _integer(len(coded), _STRING_MASK, _HUFFMAN) + coded
     return _integer(len(text), _STRING_MASK, 0) + text
 
 
@@ -282,18 +345,14 @@ _UNIQUE: Final = {
         b"age",
         b"content-length",
         b"content-range",
-        b"date",
-        b"etag",
         b"if-match",
         b"if-modified-since",
         b"if-none-match",
         b"if-range",
         b"if-unmodified-since",
-        b"last-modified",
-        b"location",
         b"range",
     )
 }
 
-# The length of a short Huffman-coded string.
-_LENGTHS: Final = [bytes((_HUFFMAN | size,)) for size in range(_STRING_MASK)]
+# The lengths of short strings that are not Huffman-coded.
+_LENGTHS: Final = [bytes((size,)) for size in range(_STRING_MASK)]
