@@ -103,6 +103,8 @@ class HTTP20Protocol(Receiver):
         stream.never_index = never_index
         if method == b"HEAD":
             stream.head_request = True
+        elif method == b"CONNECT":
+            stream.connect_request = True
         self._next_id += 2
         if self._next_id > limits.LAST_STREAM_ID:
             # §5.1.1: ids are never used again, so this connection has served.
@@ -134,7 +136,7 @@ class HTTP20Protocol(Receiver):
 
     def room(self, exchange: Exchange) -> int:
         assert isinstance(exchange, Stream)
-        if not exchange.opened or exchange.local_closed:
+        if not exchange.opened or exchange.local_closed or exchange.remote_closed:
             return 0
         return max(min(exchange.send_window, self.send_window), 0)
 

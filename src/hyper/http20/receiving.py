@@ -194,7 +194,6 @@ class Receiver(ResponseReceiver):
             return
         if body:
             self._empty_data = 0
-            stream.chunks.append(body)
         elif flags & END_STREAM == 0:
             self._empty_data += 1
             if self._empty_data > limits.MAX_EMPTY_DATA:
@@ -202,7 +201,12 @@ class Receiver(ResponseReceiver):
                     f"{self._empty_data} DATA frames in a row carried nothing",
                     error_code=ErrorCode.ENHANCE_YOUR_CALM,
                 )
-            stream.chunks.append(body)
+        if body or not flags & END_STREAM:
+            # Empty pieces are no octets of any window, so nothing else bounds them.
+            if len(body) < limits.SMALL_CHUNK and len(stream.chunks) >= limits.MAX_SMALL_CHUNKS:
+                _join_last(stream.chunks, body)
+            else:
+                stream.chunks.append(body)
         self._moved.append(stream)
         if flags & END_STREAM:
             self._end(stream)
@@ -299,7 +303,8 @@ class Receiver(ResponseReceiver):
                 f"the peer reset stream {stream_id}: {reason} (RFC 9113 §6.4)",
                 error_code=code,
                 stream_id=stream_id,
-                retryable=code == ErrorCode.REFUSED_STREAM,
+                # Once a head has arrived the peer contradicts itself, and so much is not sure.
+                retryable=code == ErrorCode.REFUSED_STREAM and not stream.status,
             )
         self._close_stream(stream)
         self._moved.append(stream)

@@ -93,7 +93,8 @@ class ResponseReceiver(ConnectionState):
         stream.status, stream.headers, length = head
         if stream.head_request or stream.status in (204, 304):
             stream.expected = 0
-        elif length is not None:
+        elif length is not None and not (stream.connect_request and stream.status < 300):
+            # A tunnel's content-length means nothing (RFC 9110 §9.3.6).
             stream.expected = length
         if end:
             self._end(stream)
@@ -138,6 +139,8 @@ class ResponseReceiver(ConnectionState):
         """Fields after the body (§8.1)."""
         if not end:
             raise MalformedError("a second head that does not end the stream (RFC 9113 §8.1)")
+        if stream.connect_request and stream.status < 300:
+            raise MalformedError("a tunnel carries DATA only (RFC 9113 §8.5)")
         stream.trailers = read_trailers(fields, self._valid_fields)
         self._end(stream)
         self._moved.append(stream)

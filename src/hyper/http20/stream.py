@@ -27,6 +27,7 @@ class Stream(Exchange):
     send_window     octets we may still send; negative after the peer shrank it (§6.9.2)
     receive_window  octets the peer may still send
     head_request    the request was HEAD, so its response has no body
+    connect_request the request was CONNECT, so a 2xx makes the stream a tunnel
     expected        octets the body will have, or ``UNKNOWN_LENGTH``
     received        octets of it that have arrived
     padding         octets of padding that arrived since the window was last widened for them
@@ -37,6 +38,7 @@ class Stream(Exchange):
     local_closed = False
     remote_closed = False
     head_request = False
+    connect_request = False
     expected = UNKNOWN_LENGTH
     received = 0
     padding = 0

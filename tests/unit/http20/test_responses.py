@@ -242,3 +242,24 @@ def test_a_promise_before_our_settings_are_acknowledged_is_refused() -> None:
     peer.expect_nothing()
     peer.answer(1)
     peer.check_usable()
+
+
+def test_a_tunnel_has_no_length_and_no_trailers() -> None:
+    """RFC 9113 §8.5."""
+    peer = connected()
+    stream = peer.protocol.request(b"CONNECT", b"", b"example.org:443", b"", [], end=False)
+    peer.written()
+    peer.headers(stream.id, [(":status", "200"), ("content-length", "1")])
+    peer.data(stream.id, b"octets")
+    assert stream.error is None
+    peer.headers(stream.id, [("x-trailer", "1")], end=True)
+    peer.expect_stream_error(stream.id, ErrorCode.PROTOCOL_ERROR)
+
+
+def test_a_tunnel_that_was_refused_is_an_ordinary_response() -> None:
+    peer = connected()
+    stream = peer.protocol.request(b"CONNECT", b"", b"example.org:443", b"", [], end=False)
+    peer.written()
+    peer.headers(stream.id, [(":status", "403"), ("content-length", "1")])
+    peer.headers(stream.id, [("x-trailer", "1")], end=True)
+    assert "0 octets of 1" in str(stream.error)
