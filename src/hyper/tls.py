@@ -115,6 +115,9 @@ def client_side(
     Raises ssl.SSLError for a context with which no handshake can begin, ValueError for one that
     verifies names when there is none.
     """
+    if context.check_hostname and not server_hostname:
+        # SSLSocket refuses this by itself; an SSLObject would take a certificate for any name.
+        raise ValueError("the context checks host names, but no name was given to verify")
     # All of it under the lock: else we might read the offer that another thread of ours has set.
     with _offering:
         side = _begin(context, server_hostname)

@@ -26,7 +26,7 @@ from hyper.sync.dial import connect, place, start_tls
 from hyper.sync.transport import TLSTransport, Transport
 
 from ...certificates import Certificates
-from .wires import descriptors, tcp_pair
+from .wires import descriptors, narrow_pair, tcp_pair
 
 needs_ipv6 = pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
 
@@ -279,8 +279,11 @@ def test_losers_of_the_race_are_closed(
     server = start(plain_echo)
     monkeypatch.setattr(dial, "ATTEMPT_DELAY", 0.01)
     before = descriptors()
-    resolve(*[("127.0.0.1", black_hole)] * 1, ("127.0.0.2", black_hole), ("127.0.0.1", server.port))
+    resolve(("127.0.0.1", black_hole), ("127.0.0.2", black_hole), ("127.0.0.1", server.port))
     transport = connect("example.org", server.port, timeout=5)
+    transport.write(b"accepted?")
+    assert transport.wait_readable(time.monotonic() + 5)
+    assert transport.read() == b"accepted?"
     open_now = descriptors() - before
     assert len(open_now) == (2 if before else 0), "ours and the server's"
     assert echoes(transport)
@@ -739,7 +742,7 @@ def test_a_peer_that_takes_nothing_ends_with_the_deadline(certificates: Certific
 def test_a_handshake_goes_on_when_the_socket_takes_octets_again(
     certificates: Certificates,
 ) -> None:
-    ours, theirs = socket.socketpair()
+    ours, theirs = narrow_pair()
     transport = Transport(ours)
     transport.write(bytes(300_000))
     assert transport.unsent
@@ -808,11 +811,16 @@ def test_a_server_that_is_gone_when_we_refuse_it_changes_nothing(
     assert len(writes) == 2
 
 
-def test_a_name_that_cannot_be_verified_leaves_nothing_open(certificates: Certificates) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"), [("", r"host '' is empty"), (".", r"no name was given to verify")]
+)
+def test_a_name_that_cannot_be_verified_leaves_nothing_open(
+    certificates: Certificates, name: str, said: str
+) -> None:
     ours, theirs = tcp_pair()
     transport = Transport(ours)
-    with pytest.raises(ValueError, match=r"host '' is empty"):
-        start_tls(transport, certificates.client_context(), server_hostname="", where="there")
+    with pytest.raises(ValueError, match=said):
+        start_tls(transport, certificates.client_context(), server_hostname=name, where="there")
     assert transport.fileno() == -1
     theirs.close()
 
