@@ -10,9 +10,11 @@ The kinds are by whose fault it is (``docs/explanation`` draws the tree):
 
 from __future__ import annotations
 
+import builtins
 from copy import copy
 
 __all__ = [
+    "ConnectionError",
     "ContentDecodingError",
     "HyperError",
     "InvalidResponseError",
@@ -24,11 +26,22 @@ __all__ = [
 class HyperError(Exception):
     """Anything that hyper raises because of what the other side did.
 
-    partial  the octets of the body that had arrived when a whole ``read()`` failed; ``b""``
-             elsewhere. A body cut short is always an error, never a short body.
+    partial    the octets of the body that had arrived when a whole ``read()`` failed; ``b""``
+               elsewhere. A body cut short is always an error, never a short body.
+    retryable  True only when the peer surely did not process the request, so that it may be
+               sent again whatever its method (RFC 9113 §8.7)
     """
 
     partial: bytes = b""
+    retryable: bool = False
+
+
+class ConnectionError(HyperError, builtins.ConnectionError):
+    """The connection is gone, and with it what was open on it."""
+
+    def __init__(self, message: str = "", *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class ProxyError(HyperError):

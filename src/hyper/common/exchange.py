@@ -21,6 +21,7 @@ class Exchange:
     id             the stream id on HTTP/2, ``None`` on HTTP/1.1
     opened         False while the request waits for a slot
     status         the final response's status code; 0 until its head has arrived
+    reason         the words after the status code; HTTP/2 has none
     headers        the final response's fields, or ``None`` until they have arrived
     trailers       the fields after the body, or ``None`` while there are none
     informational  the 1xx heads so far, as ``(status, fields)``
@@ -39,6 +40,7 @@ class Exchange:
     id: int | None = None
     opened: bool = True
     status: int = 0
+    reason: bytes = b""
     headers: Fields | None = None
     trailers: Fields | None = None
     informational: Sequence[tuple[int, Fields]] = ()

@@ -22,6 +22,8 @@ class Protocol(ABC):
                are used up, or the connection is gone
     closed     the connection failed or is gone; octets that still come are dropped
     idle       no exchange is open, and none waits for a slot
+    paused     so much lies unread that nothing more should be read from the network before
+               ``widen``; HTTP/1.1 has no other back-pressure, HTTP/2 has windows instead
 
     Calls must not overlap; the front end sees to that with its one lock.
     """
@@ -32,6 +34,10 @@ class Protocol(ABC):
     @property
     @abstractmethod
     def idle(self) -> bool: ...
+
+    @property
+    def paused(self) -> bool:
+        return False
 
     @abstractmethod
     def request(

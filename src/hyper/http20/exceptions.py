@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 from enum import IntEnum
 
+from ..common import exceptions as common
 from ..common.exceptions import HyperError
 
 __all__ = [
@@ -84,7 +84,7 @@ class StreamResetError(HTTP20Error):
     """The peer ended one stream with RST_STREAM (RFC 9113 §6.4)."""
 
 
-class ConnectionError(HTTP20Error, builtins.ConnectionError):
+class ConnectionError(HTTP20Error, common.ConnectionError):
     """The connection ended: GOAWAY (RFC 9113 §6.8), or it is simply gone."""
 
 
