@@ -98,6 +98,16 @@ class Decoder:
             # A remembered block does not start with the update that has to come.
             self._changed()
 
+    @property
+    def table(self) -> list[Field]:
+        """What the dynamic table holds just now, newest first, as a new list."""
+        return [field for field, _ in self._table[FIRST_DYNAMIC:]]
+
+    @property
+    def table_size(self) -> int:
+        """Octets in the dynamic table, each entry counted with 32 more (§4.1)."""
+        return self._size
+
     def decode(self, block: bytes) -> list[Field]:
         """The fields of one whole field block, in its order.
 

@@ -110,6 +110,16 @@ class Encoder:
         self._announced = MAX_TABLE_SIZE
         self._smallest: int | None = None
 
+    @property
+    def table(self) -> list[Field]:
+        """What the dynamic table holds just now, newest first, as a new list."""
+        return self._table.fields()
+
+    @property
+    def table_size(self) -> int:
+        """Octets in the dynamic table, each entry counted with 32 more (§4.1)."""
+        return self._table.size
+
     def encode(
         self, fields: Iterable[tuple[bytes, bytes]], never_index: Container[bytes] = ()
     ) -> bytes:

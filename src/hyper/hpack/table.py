@@ -124,8 +124,9 @@ class EncoderTable:
         self._names: dict[bytes, int] = {}
         self._newest = 0
 
-    def __len__(self) -> int:
-        return len(self._entries)
+    def fields(self) -> list[Field]:
+        """The entries, newest first."""
+        return [*reversed(self._entries)]
 
     def field_index(self, field: Field) -> int:
         """The index of ``field``, or 0 if it is not there."""
