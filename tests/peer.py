@@ -106,6 +106,15 @@ def body_of(exchange: Exchange) -> bytes:
     return b"".join(exchange.chunks)
 
 
+def footprint(protocol: Protocol) -> dict[str, int]:
+    """How many things each container of a protocol holds: what a hostile peer would swell."""
+    return {
+        name: len(value)
+        for name, value in vars(protocol).items()
+        if hasattr(value, "__len__") and not isinstance(value, str | bytes)
+    }
+
+
 def fresh(*, split: Split = None, **options: Any) -> Peer:
     """A client that has written nothing yet, and its peer."""
     return Peer(HTTP20Protocol(**options), split=split)

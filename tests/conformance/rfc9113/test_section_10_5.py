@@ -14,7 +14,7 @@ import pytest
 
 from hyper.http20 import limits
 from hyper.http20.exceptions import ErrorCode, HTTP20Error
-from tests.peer import ACK, END_HEADERS, OK, SETTINGS, Peer, body_of, connected, frame
+from tests.peer import ACK, END_HEADERS, OK, SETTINGS, Peer, body_of, connected, footprint, frame
 
 CALM = ErrorCode.ENHANCE_YOUR_CALM
 
@@ -256,15 +256,6 @@ def test_useless_frames_have_an_allowance(kind: str) -> None:
     peer.protocol.receive_data(useless * 1000)
     assert isinstance(waiting.error, HTTP20Error)
     assert waiting.error.error_code == CALM
-
-
-def footprint(protocol: Any) -> dict[str, int]:
-    """How many things each container of the protocol holds."""
-    return {
-        name: len(value)
-        for name, value in vars(protocol).items()
-        if hasattr(value, "__len__") and not isinstance(value, (str, bytes))
-    }
 
 
 def test_a_clock_that_goes_back_takes_nothing_away() -> None:
