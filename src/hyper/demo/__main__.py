@@ -44,7 +44,7 @@ class Tour:
 
     def run(self) -> int:
         """Show everything; return the exit code."""
-        self.write(f"hyper {__version__} speaks HTTP/2 to a server of its own at {self.server.url}")
+        self.write(f"hyper {__version__} and a server of its own at {self.server.url}")
         scenes = (
             self.one_request,
             self.three_at_once,
@@ -172,7 +172,8 @@ class Tour:
                 connection.get_response().read()
             except HyperError as error:
                 self.check(len(error.partial) == 1000, f"{type(error).__name__}:")
-                self.write(f"         {error}")
+                for part in wrap(str(error), WIDTH - 9):
+                    self.write(f"         {part}")
             else:
                 self.check(False, "a body cut short was taken for a whole one")
             connection.request("GET", "/ip")

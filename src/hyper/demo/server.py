@@ -158,7 +158,7 @@ class DemoServer:
     def _read(self, client: _Client) -> None:
         try:
             data = client.socket.recv(READ_SIZE)
-        except (BlockingIOError, InterruptedError):
+        except BlockingIOError:
             return
         except OSError:
             data = b""
@@ -177,7 +177,7 @@ class DemoServer:
         try:
             if connection.outbox:
                 del connection.outbox[: client.socket.send(connection.outbox)]
-        except (BlockingIOError, InterruptedError):
+        except BlockingIOError:
             pass
         except OSError:
             self._drop(client)

@@ -126,8 +126,10 @@ class Client:
                 break
             parsed.parse_body(memoryview(self.octets[9 : 9 + length]))
             self.octets = self.octets[9 + length :]
-            self.frames.append((NAMES[parsed.type], parsed.stream_id))
-            self._see(NAMES[parsed.type], parsed)
+            assert parsed.type is not None
+            name = NAMES[parsed.type]
+            self.frames.append((name, parsed.stream_id))
+            self._see(name, parsed)
 
     def head(
         self,

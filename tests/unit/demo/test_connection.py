@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 import hpack
 import pytest
 
-from hyper.demo.connection import MAX_CONTINUATIONS, OUTBOX_SIZE
+from hyper.demo.connection import OUTBOX_SIZE
 from hyper.demo.steps import Head, Pause, Request, Step
 from hyper.http20.exceptions import ErrorCode
+from hyper.http20.limits import MAX_CONTINUATIONS
 
 from ...peer import ACK, END_HEADERS, END_STREAM, PADDED, PREFACE, PRIORITY, frame, padded
 from .client import Client, data, settings, window_update

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from hyper.demo import DemoServer
+from hyper.demo.server import _Client
 
 from ...peer import PREFACE, frame
 from .client import Client, settings, window_update
@@ -143,6 +144,20 @@ def test_a_connection_that_is_gone_before_it_is_accepted_is_no_news(server: Demo
     assert server._listener.accepted == 1  # type: ignore[attr-defined]
     server._listener = listener
     test_real_octets_come_back(server)
+
+
+def test_a_socket_that_only_seemed_readable_is_left_alone(server: DemoServer) -> None:
+    class Empty:
+        asked = 0
+
+        def recv(self, size: int) -> bytes:
+            self.asked += 1
+            raise BlockingIOError
+
+    empty = Empty()
+    client = _Client(empty, Client().server)  # type: ignore[arg-type]
+    server._read(client)  # to drop it would raise: the server does not know it
+    assert empty.asked == 1
 
 
 def test_stop_does_not_say_goodbye_twice() -> None:
