@@ -41,7 +41,8 @@ def main() -> None:
     if task["cpus"]:
         os.sched_setaffinity(0, task["cpus"])
     module, name = CLIENTS[task["client"]]
-    target = Target(task["port"], task["path"], task["authority"], task["headers"])
+    headers = [(name, value) for name, value in task["headers"]]
+    target = Target(task["port"], task["path"], task["authority"], headers)
     try:
         kind = getattr(importlib.import_module(f"bench.clients.{module}"), name)
         client: Client = kind(target)
