@@ -73,6 +73,9 @@ MAX_SMALL_CHUNKS: Final = 1024
 SMALL_CHUNK: Final = 256
 JOINED_CHUNK: Final = 4096
 
+#: Responses pushed at a time, reserved ones included; each may fill a stream's window.
+MAX_PUSHES: Final = 100
+
 #: Debug data of a GOAWAY that we keep and show.
 MAX_DEBUG_DATA: Final = 1024
 

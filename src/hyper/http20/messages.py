@@ -19,9 +19,11 @@ __all__ = [
     "FieldTuple",
     "Head",
     "MalformedError",
+    "Promise",
     "bad_path",
     "checked_fields",
     "read_head",
+    "read_promise",
     "read_trailers",
     "request_target",
     "section_size",
@@ -58,6 +60,16 @@ _STATUSES: Final = {b"%d" % code: code for code in range(100, 1000)}
 
 class MalformedError(Exception):
     """A message that breaks RFC 9113 §8.1.1; says which rule."""
+
+
+class Promise(NamedTuple):
+    """The request that a push answers (§8.4.1); ``headers`` without pseudo-headers."""
+
+    method: bytes
+    scheme: bytes
+    authority: bytes
+    path: bytes
+    headers: Fields
 
 
 class Head(NamedTuple):
@@ -146,6 +158,39 @@ def read_head(fields: Fields, valid: set[tuple[bytes, bytes]]) -> Head:
     if valid.issuperset(headers):
         return Head(status, headers, None)
     return Head(status, headers, _check(headers, valid))
+
+
+def read_promise(fields: Fields, valid: set[tuple[bytes, bytes]]) -> Promise:
+    """A promised request (§8.3.1, §8.4). Raises MalformedError.
+
+    It must be safe, cacheable and without content, so it can only be GET or HEAD.
+    """
+    pseudo: dict[bytes, bytes] = {}
+    at = 0
+    for name, value in fields:
+        if not name.startswith(b":"):
+            break
+        if name in pseudo:
+            raise MalformedError(f"pseudo-header {name[:40]!r} twice (RFC 9113 §8.3)")
+        pseudo[name] = value
+        at += 1
+    headers = fields[at:]
+    if set(pseudo) != {b":method", b":scheme", b":authority", b":path"}:
+        raise MalformedError("a promise needs the four pseudo-headers (RFC 9113 §8.3.1)")
+    promise = Promise(
+        pseudo[b":method"], pseudo[b":scheme"], pseudo[b":authority"], pseudo[b":path"], headers
+    )
+    if promise.method not in (b"GET", b"HEAD"):
+        raise MalformedError(f"a promise of {promise.method[:20]!r} (RFC 9113 §8.4)")
+    try:
+        request_target(promise.method, promise.scheme, promise.authority)
+    except ValueError as error:
+        raise MalformedError(str(error)) from error
+    if PATH.fullmatch(promise.path) is None:
+        raise MalformedError(str(bad_path(promise.path)))
+    if _check(headers, valid):
+        raise MalformedError("a promise with content (RFC 9113 §8.4)")
+    return promise
 
 
 def read_trailers(fields: Fields, valid: set[tuple[bytes, bytes]]) -> Fields:

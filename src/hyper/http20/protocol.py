@@ -53,6 +53,8 @@ class HTTP20Protocol(Receiver):
     max_concurrent_streams  how many requests the peer lets us have open; more wait in order
 
     window_manager          the class that decides about windows (``http20.window``)
+    enable_push             the peer may promise responses (§8.4); see ``Exchange.pushes``
+    foreign_pushes          even for origins that the peer has no authority over
     stream_window, connection_window
                             octets the peer may send unread; see ``limits``
     first_stream_id         where to begin, an odd number (§5.1.1)
@@ -105,6 +107,8 @@ class HTTP20Protocol(Receiver):
             stream.head_request = True
         elif method == b"CONNECT":
             stream.connect_request = True
+        if self.enable_push:
+            stream.origin = (scheme, authority)
         self._next_id += 2
         if self._next_id > limits.LAST_STREAM_ID:
             # §5.1.1: ids are never used again, so this connection has served.

@@ -358,8 +358,8 @@ class Receiver(ResponseReceiver):
                 self._moved.append(stream)
 
     def _on_push_promise(self, flags: int, stream_id: int, payload: bytes) -> None:
-        """PUSH_PROMISE (§6.6): not wanted, but its field block is the table's (§4.3)."""
-        if self._settings_acked:
+        """PUSH_PROMISE (§6.6): even one that is refused has its block go through the table."""
+        if self._settings_acked and not self.enable_push:
             raise ProtocolError(
                 "PUSH_PROMISE though SETTINGS_ENABLE_PUSH is 0 (RFC 9113 §8.4)",
                 error_code=ErrorCode.PROTOCOL_ERROR,
@@ -372,6 +372,8 @@ class Receiver(ResponseReceiver):
             )
         if stream_id not in self.streams:
             self._closed_stream(stream_id, "PUSH_PROMISE")
+        elif stream_id % 2 == 0:
+            raise _on_wrong_stream("PUSH_PROMISE", stream_id, "§8.4")
         promised = _WORD.unpack_from(fragment)[0] & LOW_31_BITS
         if promised % 2 or promised <= self._highest_promised:
             raise ProtocolError(
@@ -423,7 +425,7 @@ class Receiver(ResponseReceiver):
         # Before any slot comes free: nothing may start any more.
         self._drop_queue(f"GOAWAY {reason}", None, code)
         for stream in list(self.streams.values()):
-            if stream.id > last:
+            if stream.id % 2 and stream.id > last:
                 if not stream.ended:
                     stream.error = ConnectionError(
                         f"GOAWAY {reason} with last stream {last}: stream {stream.id} was not "

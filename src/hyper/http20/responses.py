@@ -6,9 +6,8 @@ from ..common.exchange import Fields
 from ..hpack import HPACKError, HPACKLimitError
 from . import limits
 from .exceptions import ErrorCode, HPACKDecodingError, ProtocolError
-from .frames import rst_stream_frame
 from .messages import Head, MalformedError, read_head, read_trailers, section_size
-from .state import ConnectionState
+from .promises import PromiseReceiver
 from .stream import Stream
 
 __all__ = ["ResponseReceiver"]
@@ -18,7 +17,7 @@ MAX_REMEMBERED_HEADS = 256
 MAX_REMEMBERED_BLOCK = 1024
 
 
-class ResponseReceiver(ConnectionState):
+class ResponseReceiver(PromiseReceiver):
     """What a field block means to its stream."""
 
     def _start_block(self, stream_id: int, end: int, fragment: bytes) -> None:
@@ -47,7 +46,7 @@ class ResponseReceiver(ConnectionState):
         self._receive_block(stream_id, block, self._block_end)
 
     def _receive_block(self, stream_id: int, block: bytes, end: int) -> None:
-        """Act on a whole field block: a head, trailers, or a promise that is refused."""
+        """Act on a whole field block: a head, trailers, or a promise."""
         # Every block must pass the decoder, even one for a stream that is gone: the dynamic
         # table is the whole connection's (§4.3). Only a block that is known to leave the table
         # as it stands may be looked up instead.
@@ -59,11 +58,11 @@ class ResponseReceiver(ConnectionState):
         stream = self.streams.get(stream_id)
         head = heads.get(block)
         fields: Fields = ()
-        if head is None or (stream is not None and stream.status):
+        if head is None or (stream is not None and stream.status) or self._block_promised:
             fields = self._decode(block)
         if self._block_promised:
             promised, self._block_promised = self._block_promised, 0
-            self._out.append(rst_stream_frame(promised, ErrorCode.REFUSED_STREAM))
+            self._receive_promise(promised, stream, fields)
             return
         if stream is None:
             self._closed_stream(stream_id, "HEADERS")

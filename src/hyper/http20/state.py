@@ -41,6 +41,8 @@ class ConnectionState(Protocol):
         connection_window: int = limits.CONNECTION_WINDOW,
         max_header_list_size: int = limits.MAX_HEADER_LIST_SIZE,
         max_header_fields: int = limits.MAX_HEADER_FIELDS,
+        enable_push: bool = False,
+        foreign_pushes: bool = False,
         first_stream_id: int = 1,
         clock: Callable[[], float] = float,
     ) -> None:
@@ -55,6 +57,8 @@ class ConnectionState(Protocol):
             max_fields=max_header_fields,
         )
         self.window_manager = window_manager
+        self.enable_push = enable_push
+        self.foreign_pushes = foreign_pushes
         self.max_header_list_size = max_header_list_size
 
         self.send_window = limits.DEFAULT_WINDOW
@@ -68,19 +72,19 @@ class ConnectionState(Protocol):
         # Requests that wait for a slot, first in, first out; ids were given when they came.
         self._queue: deque[Stream] = deque()
         self._open = 0
+        self._pushes_open = 0
         self._next_id = first_stream_id
         self._highest_opened = 0
 
-        self._out: list[bytes | memoryview] = [
-            PREFACE,
-            settings_frame(
-                {
-                    Setting.ENABLE_PUSH: 0,
-                    Setting.INITIAL_WINDOW_SIZE: stream_window,
-                    Setting.MAX_HEADER_LIST_SIZE: max_header_list_size,
-                }
-            ),
-        ]
+        # Which settings a client sends is seen by every server (§6.5.2): no more than needed.
+        self.local_settings: dict[int, int] = {
+            Setting.ENABLE_PUSH: int(enable_push),
+            Setting.INITIAL_WINDOW_SIZE: stream_window,
+            Setting.MAX_HEADER_LIST_SIZE: max_header_list_size,
+        }
+        if enable_push:
+            self.local_settings[Setting.MAX_CONCURRENT_STREAMS] = limits.MAX_PUSHES
+        self._out: list[bytes | memoryview] = [PREFACE, settings_frame(self.local_settings)]
         if self.receive_window > limits.DEFAULT_WINDOW:
             increment = self.receive_window - limits.DEFAULT_WINDOW
             self._out.append(window_update_frame(0, increment))
@@ -182,17 +186,16 @@ class ConnectionState(Protocol):
         """Any state becomes closed (§5.1), and a slot is free."""
         stream.local_closed = stream.remote_closed = True
         del self.streams[stream.id]
-        self._open -= 1
-        if self._queue:
-            self._open_queued()
+        if stream.id % 2:
+            self._open -= 1
+            if self._queue:
+                self._open_queued()
+        else:
+            self._pushes_open -= 1
 
     def _reset(self, stream: Stream, code: ErrorCode, message: str) -> None:
         """A stream error (§5.4.2): tell the peer, fail the exchange, keep the connection."""
-        if not self._resets.spend():
-            raise ProtocolError(
-                f"too many errors in too short a time, the last on stream {stream.id}: {message}",
-                error_code=ErrorCode.ENHANCE_YOUR_CALM,
-            )
+        self._count_reset(stream.id, message)
         if not stream.ended:
             stream.error = ProtocolError(
                 f"{message}; stream {stream.id} reset with {code.name}",
@@ -276,6 +279,14 @@ class ConnectionState(Protocol):
         if not self._glitches.spend(earned):
             raise ProtocolError(
                 f"too many {what} in too short a time", error_code=ErrorCode.ENHANCE_YOUR_CALM
+            )
+
+    def _count_reset(self, stream_id: int, message: str) -> None:
+        """Count an error of the peer's that we answer by RST_STREAM."""
+        if not self._resets.spend():
+            raise ProtocolError(
+                f"too many errors in too short a time, the last on stream {stream_id}: {message}",
+                error_code=ErrorCode.ENHANCE_YOUR_CALM,
             )
 
     def _count_ack(self, what: str) -> None:

@@ -46,6 +46,9 @@ class Stream(Exchange):
     id: int
     chunks: deque[bytes]
 
+    #: Scheme and authority of the request; noted only where promises are held against them.
+    origin: tuple[bytes, bytes] | None = None
+
     fields: Fields | None = None
     end = False
     never_index: Container[bytes] = ()
