@@ -211,9 +211,11 @@ class HTTP20Connection:
                 if self._unclaimed.pop(response.stream_id, None) is response:
                     break
         response._claimed = True
-        if response._exchange.headers is None:
+        exchange = response._exchange
+        if exchange.headers is None:
             self._await_head(response)
-        response.status = response._exchange.status
+            exchange = response._exchange
+        response.status = exchange.status
         return response
 
     getresponse = get_response

@@ -76,13 +76,13 @@ class _Waiter:
     woken     whom this thread has to wake once the lock is free
     """
 
-    __slots__ = ("answered", "enlisted", "exchange", "gate", "ready", "woken")
+    enlisted = False
+    answered = False
+    gate: LockType  # made when it is needed: who leads sleeps in poll()
 
     def __init__(self, exchange: Exchange, ready: Ready) -> None:
         self.exchange = exchange
         self.ready = ready
-        self.enlisted = self.answered = False
-        self.gate: LockType  # made when it is needed: who leads sleeps in poll()
         self.woken: list[_Waiter] = []
 
 

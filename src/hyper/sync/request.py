@@ -41,25 +41,35 @@ HOP_BY_HOP: Final = frozenset(
 #: ``content-length: 0`` (RFC 9110 §8.6).
 WITH_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 
-#: Sets of request headers that are remembered in the form they have on the wire.
-MAX_REMEMBERED_HEADS: Final = 64
+#: Requests, and sets of their headers, that are remembered in the form they have on the wire.
+MAX_REMEMBERED_REQUESTS: Final = 64
 
 
-class Asked(NamedTuple):
+class Asked:
     """A request: what errors name, and what is needed to send it again.
 
     where  the server as errors name it, ``host:port``
     """
 
-    method: bytes
-    scheme: bytes
-    authority: bytes
-    path: bytes
-    headers: Fields
-    body: Body | None
-    trailers: Any
-    never_index: Container[bytes]
-    where: str
+    body: Body | None = None
+    trailers: Any = None
+    never_index: Container[bytes] = ()
+
+    def __init__(
+        self,
+        method: bytes,
+        scheme: bytes,
+        authority: bytes,
+        path: bytes,
+        headers: Fields,
+        where: str,
+    ) -> None:
+        self.method = method
+        self.scheme = scheme
+        self.authority = authority
+        self.path = path
+        self.headers = headers
+        self.where = where
 
     def __str__(self) -> str:
         # Without the query, which may hold what is nobody's business.
@@ -88,6 +98,8 @@ class Origin:
         self._authority = _authority(host, None if default_port else port)
         self._bare = _Head(((b"accept-encoding", accept_encoding()),), {}, None)
         self._remembered: dict[Any, _Head] = {}
+        # Requests of two words, a method and a path, said before.
+        self._plain: dict[tuple[Octets, Octets], Asked] = {}
 
     def __str__(self) -> str:
         return f"{self._scheme.decode()}://{self.where}"
@@ -102,6 +114,12 @@ class Origin:
         never_index: Iterable[Octets],
     ) -> Asked:
         """Take the user's words for a request and say it in ours."""
+        plain = None
+        if headers is None and source is None and trailers is None and not never_index:
+            plain = (method, url)
+            asked = self._plain.get(plain)
+            if asked is not None:
+                return asked
         method = octets(method)
         fields, pseudo, declared = self._bare if headers is None else self._head(headers)
         body: Body | None = None
@@ -122,8 +140,16 @@ class Origin:
             scheme = pseudo.get(b":scheme", scheme)
             authority = pseudo.get(b":authority", authority)
             path = pseudo.get(b":path", path)
-        names = frozenset(octets(name).lower() for name in never_index) if never_index else ()
-        return Asked(method, scheme, authority, path, fields, body, trailers, names, self.where)
+        asked = Asked(method, scheme, authority, path, fields, self.where)
+        asked.body = body
+        asked.trailers = trailers
+        if never_index:
+            asked.never_index = frozenset(octets(name).lower() for name in never_index)
+        if plain is not None:
+            if len(self._plain) >= MAX_REMEMBERED_REQUESTS:
+                self._plain.clear()
+            self._plain[plain] = asked
+        return asked
 
     def _head(self, headers: Headers) -> _Head:
         """The user's headers as they go on the wire, remembered while they stay the same."""
@@ -136,11 +162,11 @@ class Origin:
         key = tuple(pairs)
         try:
             head = self._remembered.get(key)
-        except TypeError as error:  # something in it cannot even be hashed
-            raise TypeError("headers must be a mapping or pairs of str or bytes") from error
+        except TypeError:  # pairs may be lists
+            return _on_the_wire(key)
         if head is None:
             head = _on_the_wire(key)
-            if len(self._remembered) >= MAX_REMEMBERED_HEADS:
+            if len(self._remembered) >= MAX_REMEMBERED_REQUESTS:
                 self._remembered.clear()
             self._remembered[key] = head
         return head

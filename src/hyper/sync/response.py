@@ -157,18 +157,18 @@ class HTTP20Response:
         """
         if self._decode is not decode_content or self._closed or self._error is not None:
             self._begin(decode_content)
-        if amt is None or amt < 0:
-            exchange = self._exchange
-            if exchange.ended and not self._rest and self._decoder is None:
-                chunks = exchange.chunks
-                if len(chunks) == 1:
-                    # What most bodies are: one piece, whole, and handed on as it is.
-                    self._done = True
-                    data = chunks.popleft()
-                    exchange.consumed(len(data))
-                    return data
-            return self._read_all()
-        return self._read_some(amt)
+        if amt is not None and amt >= 0:
+            return self._read_some(amt)
+        exchange = self._exchange
+        if exchange.ended and not self._rest and self._decoder is None:
+            chunks = exchange.chunks
+            if len(chunks) == 1:
+                # What most bodies are: one piece, whole, and handed on as it is.
+                self._done = True
+                data = chunks.popleft()
+                exchange.consumed(len(data))
+                return data
+        return self._read_all()
 
     def readinto(self, buffer: Any) -> int:
         """Fill a writable buffer with the next octets; how many they were, 0 at the end."""
@@ -229,11 +229,10 @@ class HTTP20Response:
         if self._decode is None:
             self._decode = decode_content
             if decode_content:
-                codings = [
-                    value
-                    for name, value in self._exchange.headers or ()
-                    if name == b"content-encoding"
-                ]
+                codings = []
+                for name, value in self._exchange.headers or ():
+                    if name == b"content-encoding":
+                        codings.append(value)
                 if codings:
                     self._decoder = decoder(codings)
         elif self._decode is not decode_content:
