@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from typing import Final
 
-#: The peer may have this much of one response's body on the way or unread. Below 1 MiB a
-#: download costs more CPU and stalls on distant links; memory is bounded by this, times streams.
+#: The peer may have this much of one response's body on the way or unread, to begin with. Below
+#: 1 MiB a download costs more CPU and stalls on distant links.
 STREAM_WINDOW: Final = 1 << 20
 
 #: The same for the whole connection. It is given back on arrival, so an unread response never
 #: starves the others; 16 streams can be read at full speed.
 CONNECTION_WINDOW: Final = 16 << 20
+
+#: How often a window that is used may grow twofold and where that ends. A stream's reaches
+#: 16 MiB, which bounds what can lie unread of one response that was read fast before; the
+#: connection's 64 MiB, which is given back on arrival and so holds no memory. 1 Gbit/s over
+#: 100 ms of round trip needs 12.5 MB on the way.
+WINDOW_GROWTH: Final = 16
+LARGEST_GROWN_WINDOW: Final = 64 << 20
 
 #: The most either window may ever be (RFC 9113 §6.9.1).
 MAX_WINDOW: Final = 2**31 - 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from .limits import MAX_WINDOW
+from .limits import LARGEST_GROWN_WINDOW, MAX_WINDOW, WINDOW_GROWTH
 
 __all__ = ["BaseFlowControlManager", "FlowControlManager"]
 
@@ -49,17 +49,28 @@ class BaseFlowControlManager(ABC):
 
 
 class FlowControlManager(BaseFlowControlManager):
-    """The default: fill the window up again when half of it has been used.
+    """The default: fill the window up when half of it has been used, and let it grow with use.
 
-    Half leaves the peer a whole round trip of room on any link that the window suits, and asks
-    for one small frame per half a window.
+    Half leaves the peer room while our word is on its way, for one small frame per half a
+    window. Each time the window is twice as large as before, up to a limit, so it keeps ahead of
+    a sender whose own congestion window doubles once per round trip at best: what a distant
+    link can carry is never held up here (RFC 9113 §5.2.1 warns of that), and nothing has to be
+    measured. A stream whose reader is slow is not asked for more, and does not grow.
     """
+
+    def __init__(self, initial_window_size: int, document_size: int | None = None) -> None:
+        super().__init__(initial_window_size, document_size)
+        self._full_size = initial_window_size
+        self._largest = max(
+            min(initial_window_size * WINDOW_GROWTH, LARGEST_GROWN_WINDOW), initial_window_size
+        )
 
     def increase_window_size(self, frame_size: int) -> int:
         left = self.window_size - frame_size
-        if left > self.initial_window_size // 2:
+        if left > self._full_size // 2:
             return 0
-        return self.initial_window_size - left
+        self._full_size = min(self._full_size * 2, self._largest)
+        return self._full_size - left
 
 
 def bad_increment(what: str, window: int, increment: int) -> ValueError:

@@ -312,12 +312,11 @@ def test_data_for_closed_streams_still_counts_against_the_connection(peer: Peer)
     """§5.1, §6.9: whoever closed it; the octets come back to the peer as credit."""
     for state in (closed_by_both, closed_by_our_reset, closed_by_their_reset):
         stream_id = state(peer)
-        before = peer.granted
-        for _ in range(600):
+        # Twice as much as the connection's window ever is.
+        for _ in range(8192):
             peer.data(stream_id, bytes(16_384))
-        assert all(written.name == "WINDOW_UPDATE" for written in peer.written())
-        assert peer.granted > before - (8 << 20) - 16_384
-        assert peer.granted > 0
+            assert peer.granted > 0
+            assert all(written.name == "WINDOW_UPDATE" for written in peer.written())
 
 
 def test_a_dropped_block_may_leave_a_gap_of_ids_behind(peer: Peer) -> None:

@@ -102,7 +102,7 @@ def test_the_connections_window_is_given_back_on_arrival() -> None:
         peer.data(1, bytes(10_000))
     peer.expect_nothing()
     peer.data(1, bytes(10_000))
-    peer.expect("WINDOW_UPDATE", stream_id=0, increment=50_000)
+    peer.expect("WINDOW_UPDATE", stream_id=0, increment=150_000)
     assert len(stream.chunks) == 5
 
 

@@ -30,7 +30,7 @@ def test_two_booleans_spell_the_states_of_section_5_1(
 def test_reading_earns_credit_by_the_manager() -> None:
     stream = Stream(1, 0, 1000)
     assert stream.consumed(499) == 0
-    assert stream.consumed(1) == 500
+    assert stream.consumed(1) == 1500
 
 
 def test_a_stream_that_has_ended_needs_no_credit_and_makes_no_manager() -> None:

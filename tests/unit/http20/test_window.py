@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hyper.http20.limits import MAX_WINDOW
+from hyper.http20.limits import LARGEST_GROWN_WINDOW, MAX_WINDOW, WINDOW_GROWTH
 from hyper.http20.window import BaseFlowControlManager, FlowControlManager, bad_increment
 
 
@@ -49,11 +49,44 @@ def test_the_window_still_includes_the_frame_while_the_manager_decides() -> None
 
 
 def test_the_default_waits_until_half_the_window_is_used_and_then_fills_it() -> None:
+    manager = FlowControlManager(LARGEST_GROWN_WINDOW)
+    half = LARGEST_GROWN_WINDOW // 2
+    assert manager._handle_frame(half - 1) == 0
+    assert manager._handle_frame(1) == half
+    assert manager.window_size == LARGEST_GROWN_WINDOW
+    assert manager._handle_frame(half) == half
+
+
+def test_the_default_doubles_a_window_that_is_used_up_to_its_limit() -> None:
     manager = FlowControlManager(1000)
-    assert manager._handle_frame(499) == 0
-    assert manager._handle_frame(1) == 500
-    assert manager.window_size == 1000
-    assert manager._handle_frame(1000) == 1000
+    sizes = []
+    for _ in range(6):
+        manager._handle_frame(manager.window_size)
+        sizes.append(manager.window_size)
+    assert sizes == [2000, 4000, 8000, 16_000, 16_000, 16_000]
+    assert WINDOW_GROWTH == 16
+
+
+@pytest.mark.parametrize(
+    ("initial", "largest"),
+    [(16 << 20, 64 << 20), (64 << 20, 64 << 20), (65 << 20, 65 << 20), (1, 16)],
+)
+def test_growth_ends_at_a_size_that_memory_can_bear(initial: int, largest: int) -> None:
+    manager = FlowControlManager(initial)
+    for _ in range(10):
+        manager._handle_frame(manager.window_size)
+    assert manager.window_size == largest
+
+
+def test_a_window_keeps_ahead_of_a_sender_that_doubles_each_round_trip() -> None:
+    """Slow start is the fastest that TCP speeds up (RFC 5681 §3.1)."""
+    manager = FlowControlManager(1 << 20)
+    flight = 1 << 19
+    while flight < 16 << 20:
+        assert manager.window_size >= flight
+        for _ in range(8):
+            manager._handle_frame(flight // 8)
+        flight *= 2
 
 
 def test_a_blocked_window_is_filled_up_and_never_shrunk() -> None:
