@@ -1,0 +1,194 @@
+"""A command line as people write it, and what it asks for."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hyper import __version__
+from hyper.cli.arguments import Ask, UsageError, parse
+
+
+def ask(*words: str) -> Ask:
+    return parse(list(words))
+
+
+def test_a_url_is_enough() -> None:
+    asked = ask("http2bin.org/get")
+
+    assert (asked.method, asked.scheme, asked.host, asked.port, asked.path) == (
+        "GET",
+        "https",
+        "http2bin.org",
+        None,
+        "/get",
+    )
+    assert asked.headers == [("accept", "*/*"), ("user-agent", f"hyper/{__version__}")]
+    assert (asked.body, asked.debug, asked.timeout, asked.verify) == (None, False, 30.0, True)
+
+
+@pytest.mark.parametrize(
+    ("url", "scheme", "host", "port", "path"),
+    [
+        ("https://http2bin.org", "https", "http2bin.org", None, "/"),
+        ("HTTPS://HTTP2bin.org/Get", "https", "http2bin.org", None, "/Get"),
+        ("http://localhost:8080/a/b?c=d#e", "http", "localhost", 8080, "/a/b?c=d"),
+        ("localhost:8443/x", "https", "localhost", 8443, "/x"),
+        (":8443/x", "https", "localhost", 8443, "/x"),
+        (":8443", "https", "localhost", 8443, "/"),
+        (":/x", "https", "localhost", None, "/x"),
+        (":", "https", "localhost", None, "/"),
+        ("[::1]:8443/x", "https", "::1", 8443, "/x"),
+        ("example.org?q", "https", "example.org", None, "/?q"),
+        ("example.org/?to=http://other/", "https", "example.org", None, "/?to=http://other/"),
+        ("example.org/a@b", "https", "example.org", None, "/a@b"),
+        ("example.org/ä b%20c|d?e=ü&f=[1]", "https", "example.org", None,
+         "/%C3%A4%20b%20c%7Cd?e=%C3%BC&f=%5B1%5D"),
+        ("example.org/\udcff", "https", "example.org", None, "/%FF"),
+        ("demo:/get?a=b", "demo", "demo", None, "/get?a=b"),
+        ("demo:", "demo", "demo", None, "/"),
+        ("demo:get", "demo", "demo", None, "/get"),
+        ("demo://get", "demo", "demo", None, "/get"),
+    ],
+)  # fmt: skip
+def test_urls(url: str, scheme: str, host: str, port: int | None, path: str) -> None:
+    asked = ask(url)
+
+    assert (asked.scheme, asked.host, asked.port, asked.path) == (scheme, host, port, path)
+
+
+@pytest.mark.parametrize(
+    ("words", "method", "host"),
+    [
+        (["GET", "x.org"], "GET", "x.org"),
+        (["get", "x.org"], "GET", "x.org"),
+        (["Delete", "x.org"], "DELETE", "x.org"),
+        (["BREW", "x.org"], "BREW", "x.org"),
+        (["VERSION-CONTROL", "x.org"], "VERSION-CONTROL", "x.org"),
+        (["localhost"], "GET", "localhost"),
+        (["LOCALHOST"], "GET", "localhost"),
+        (["localhost", "a=b"], "POST", "localhost"),
+        (["localhost", "a:b"], "GET", "localhost"),
+        (["GET", "localhost", "a=b"], "GET", "localhost"),
+        (["HEAD", "GET"], "HEAD", "get"),
+    ],
+)
+def test_the_method_may_be_missing(words: list[str], method: str, host: str) -> None:
+    asked = ask(*words)
+
+    assert (asked.method, asked.host) == (method, host)
+
+
+def test_the_documentations_post() -> None:
+    items = ["name=Hyper", "language=Python", "description=CLI HTTP client"]
+    asked = ask("POST", "https://http2bin.org/post", *items)
+
+    assert asked.body is not None
+    assert len(asked.body) == 73, "as it was printed for hyper 0.3"
+    assert list(json.loads(asked.body)) == ["name", "language", "description"]
+    assert ("content-type", "application/json; charset=utf-8") in asked.headers
+
+
+def test_items() -> None:
+    asked = ask(
+        "x.org/?given=1",
+        "X-One:a:b=c",
+        "X-Two: spaced\t",
+        "q==a b&c",
+        "ü==ß",
+        "json=a==b:c",
+        "empty=",
+        "raw:=[1, null]",
+        "lines=a\nb",
+        ":authority:other.org:1",
+        "accept:text/html",
+        "user-agent:",
+    )
+
+    assert asked.path == "/?given=1&q=a%20b%26c&%C3%BC=%C3%9F"
+    assert asked.headers == [
+        ("content-type", "application/json; charset=utf-8"),
+        ("X-One", "a:b=c"),
+        ("X-Two", "spaced"),
+        (":authority", "other.org:1"),
+        ("accept", "text/html"),
+    ]
+    assert asked.body is not None
+    assert json.loads(asked.body) == {
+        "json": "a==b:c",
+        "empty": "",
+        "raw": [1, None],
+        "lines": "a\nb",
+    }
+
+
+def test_a_query_alone_begins_with_a_question_mark() -> None:
+    assert ask("x.org", "a==1", "a==2").path == "/?a=1&a=2"
+
+
+def test_options_may_stand_anywhere() -> None:
+    asked = ask("PUT", "--debug", "x.org", "--timeout", "2.5", "a=b", "--verify=ca.pem")
+
+    assert (asked.method, asked.debug, asked.timeout, asked.verify) == ("PUT", True, 2.5, "ca.pem")
+    assert asked.body == b'{"a": "b"}'
+    assert ask("x.org", "--verify", "no").verify is False
+    assert ask("x.org", "--verify", "yes").verify is True
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "there is no URL; for a start: hyper demo:/get"),
+        (["GET"], "there is no URL after GET"),
+        (["post"], "there is no URL after post"),
+        (["x.org", "item"], "'item' is not a request item; write Name:value"),
+        (["x.org", "=value"], "'=value' is not a request item"),
+        (["x.org", ":=1"], "':=1' is not a request item"),
+        (["x.org", "a:=b"], "after := in 'a:=b' is not JSON: "),
+        (["x.org", "a:=" + "[" * 100_000], "is not JSON"),
+        (["x.org", ":other:x"], "':other:x' is not a pseudo-header with its value; there are "),
+        (["x.org", ":authority:"], "':authority:' is not a pseudo-header with its value"),
+        (["x.org", ":path=x"], "':path=x' is not a pseudo-header with its value"),
+        (["brew", "https://x.org"], "is the word before it a method in capitals?"),
+        (["ftp://x.org"], "not spoken here; there are https://, http:// and demo:/"),
+        (["https://me:secret@x.org/"], "user name in it"),
+        (["me@x.org"], "user name in it"),
+        (["https://x.org:port/"], "cannot be read: Port"),
+        (["https://x.org:99999/"], "cannot be read: Port out of range"),
+        (["https://x.org:0/"], "no host, or port 0"),
+        (["https:///path"], "no host, or port 0; write https://HOST[:PORT]/PATH"),
+        (["https://[::1/"], "cannot be read: "),
+        (["x.org/a\nb"], "control characters"),
+        (["x.org", "--timeout", "soon"], "'soon' is not a number of seconds above 0"),
+        (["x.org", "--timeout", "0"], "'0' is not a number of seconds above 0"),
+        (["x.org", "--timeout", "inf"], "'inf' is not a number of seconds above 0"),
+        (["x.org", "--timeout", "nan"], "'nan' is not a number of seconds above 0"),
+        (["x.org", "--timeout"], "--timeout: expected one argument; see hyper --help"),
+        (["x.org", "--bug"], "unrecognized arguments: --bug; see hyper --help"),
+        (["x.org", "--deb"], "unrecognized arguments: --deb"),
+    ],
+)  # fmt: skip
+def test_mistakes_say_what_to_write(words: list[str], says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        ask(*words)
+
+    assert says in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["--help", "-h", "--version"])
+def test_help_and_version_end_well(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        ask(option)
+
+    assert caught.value.code == 0
+    said = capsys.readouterr().out
+    if option == "--version":
+        assert said == f"hyper {__version__}\n"
+    else:
+        assert said.startswith(
+            "usage: hyper [-h] [--version] [--debug] [option ...] [METHOD] URL [REQUEST_ITEM ...]\n"
+        )
+        for word in ("--timeout", "--verify", "Name:value", "name==value", "demo:/get", "130"):
+            assert word in said
