@@ -420,3 +420,140 @@ def test_an_upload_that_nobody_reads_is_a_timeout(
         with pytest.raises(TimeoutError, match=f"localhost:{server.port}"):
             connection.request("POST", "/", body=bytes(1 << 20))
         assert time.monotonic() - start < TIMEOUT + SLACK
+
+
+# --- what is mended without the user ------------------------------------------------------------
+
+
+def answer(conversation: Conversation, stream_id: int) -> None:
+    conversation.head(stream_id, [("content-length", str(len(HALF)))])
+    conversation.data(stream_id, HALF, end=True)
+
+
+def ends_with_fin(conversation: Conversation, stream_id: int) -> None:
+    answer(conversation, stream_id)
+    conversation.finish()
+
+
+def ends_with_goaway(conversation: Conversation, stream_id: int) -> None:
+    answer(conversation, stream_id)
+    conversation.goaway(stream_id, ErrorCode.NO_ERROR)
+    conversation.finish()
+
+
+def ends_with_goaway_and_stays(conversation: Conversation, stream_id: int) -> None:
+    answer(conversation, stream_id)
+    conversation.goaway(stream_id, ErrorCode.NO_ERROR)
+    conversation.linger()
+
+
+def ends_with_reset(conversation: Conversation, stream_id: int) -> None:
+    answer(conversation, stream_id)
+    time.sleep(0.05)  # RST destroys what the client has not read yet
+    conversation.reset()
+
+
+Ending = Callable[[Conversation, int], None]
+
+
+def then_answers(first: Ending) -> Script:
+    """The first connection ends so; every later one answers and stays."""
+    conversations = []
+
+    def script(conversation: Conversation) -> None:
+        conversations.append(conversation)
+        stream_id = conversation.hear_request()
+        if len(conversations) == 1:
+            first(conversation, stream_id)
+        else:
+            answer(conversation, stream_id)
+            conversation.linger()
+
+    return script
+
+
+@pytest.mark.parametrize(
+    "ending", [ends_with_fin, ends_with_goaway, ends_with_goaway_and_stays, ends_with_reset]
+)
+def test_a_connection_that_ended_while_idle_is_replaced(
+    ending: Ending, certificates: Certificates, ssl_context: ssl.SSLContext
+) -> None:
+    """Also for a method that must not be sent twice: nothing of it had been sent."""
+    with (
+        RawServer(then_answers(ending), certificates.server_context("h2")) as server,
+        HTTP20Connection(server.address, ssl_context=ssl_context, timeout=5) as connection,
+    ):
+        connection.request("GET", "/")
+        assert connection.get_response().read() == HALF
+        time.sleep(0.1)
+        connection.request("POST", "/", body=b"once")
+        assert connection.get_response().read() == HALF
+        assert server.connections == 2
+
+
+def refused(conversation: Conversation, stream_id: int) -> None:
+    conversation.rst_stream(stream_id, ErrorCode.REFUSED_STREAM)
+    answer(conversation, conversation.hear())
+    conversation.linger()
+
+
+def goaway_excludes_it(conversation: Conversation, stream_id: int) -> None:
+    conversation.goaway(0, ErrorCode.NO_ERROR)
+    conversation.linger()
+
+
+def goaway_excludes_it_and_fin(conversation: Conversation, stream_id: int) -> None:
+    conversation.goaway(0, ErrorCode.NO_ERROR)
+    conversation.finish()
+
+
+@pytest.mark.parametrize("ending", [refused, goaway_excludes_it, goaway_excludes_it_and_fin])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_request_that_was_surely_not_processed_is_sent_again(
+    ending: Ending, method: str, certificates: Certificates, ssl_context: ssl.SSLContext
+) -> None:
+    """RFC 9113 §8.7."""
+    with (
+        RawServer(then_answers(ending), certificates.server_context("h2")) as server,
+        HTTP20Connection(server.address, ssl_context=ssl_context, timeout=5) as connection,
+    ):
+        connection.request(method, "/", body=b"twice" if method == "POST" else None)
+        assert connection.get_response().read() == HALF
+        assert server.connections == (1 if ending is refused else 2)
+
+
+def test_a_body_that_cannot_be_sent_again_is_not(
+    certificates: Certificates, ssl_context: ssl.SSLContext
+) -> None:
+    with (
+        RawServer(then_answers(goaway_excludes_it), certificates.server_context("h2")) as server,
+        HTTP20Connection(server.address, ssl_context=ssl_context, timeout=5) as connection,
+    ):
+        with pytest.raises(ConnectionError, match="GOAWAY") as caught:
+            connection.request("POST", "/", body=iter([b"a", b"b"]))
+            connection.get_response()
+        assert caught.value.retryable
+        assert server.connections == 1
+
+
+def test_an_answer_that_does_not_wait_for_the_body_is_delivered(
+    certificates: Certificates, ssl_context: ssl.SSLContext
+) -> None:
+    """RFC 9113 §8.1: a whole response and RST_STREAM(NO_ERROR) ask for no more of the upload."""
+
+    def script(conversation: Conversation) -> None:
+        stream_id = conversation.hear_request()
+        answer(conversation, stream_id)
+        conversation.rst_stream(stream_id, ErrorCode.NO_ERROR)
+        answer(conversation, conversation.hear())
+        conversation.linger()
+
+    with (
+        RawServer(script, certificates.server_context("h2")) as server,
+        HTTP20Connection(server.address, ssl_context=ssl_context, timeout=5) as connection,
+    ):
+        connection.request("POST", "/", body=bytes(1 << 20))
+        assert connection.get_response().read() == HALF
+        connection.request("GET", "/")
+        assert connection.get_response().read() == HALF
+        assert server.connections == 1

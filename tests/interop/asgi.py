@@ -4,6 +4,7 @@ It serves the tree (``HYPER_INTEROP_ROOT``) and the paths that need a program:
 
 POST /upload    the body's size and SHA-256 digest, as JSON
 GET  /mirror    the request as it arrived, as JSON; two ``set-cookie`` fields
+GET  /wide      a head of 40 fields with 1000 octets each, more than one frame holds
 GET  /slow      the head and half the body at once, the other half 1.5 s later
 GET  /hints     103 (where the server can), then 200
 GET  /trailers  a trailer ``x-sum: 42`` (where the server can)
@@ -39,6 +40,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await PAGES[name](scope, receive, send, "")
     elif name == "mirror":
         await mirror(scope, send)
+    elif name == "wide":
+        await whole(send, 200, b"wide", [(b"x-%d" % n, b"%04d" % n * 250) for n in range(40)])
     elif name == "slow":
         await head(send, 200, [(b"content-type", b"text/plain"), (b"content-length", b"12")])
         await send({"type": "http.response.body", "body": b"first,", "more_body": True})

@@ -35,6 +35,11 @@ function slow(request, response) {
   setTimeout(() => response.end('second'), 1500);
 }
 
+function wide(request, response) {
+  for (let n = 0; n < 40; n += 1) response.setHeader(`x-${n}`, String(n).padStart(4, '0').repeat(250));
+  response.end('wide');
+}
+
 function hints(request, response) {
   response.writeEarlyHints({ link: '</small.txt>; rel=preload' });
   response.end('hinted');
@@ -70,7 +75,7 @@ function file(request, response) {
   fs.createReadStream(full, { highWaterMark: 256 * 1024 }).pipe(response);
 }
 
-const paths = { '/upload': upload, '/mirror': mirror, '/slow': slow, '/hints': hints, '/trailers': trailers };
+const paths = { '/upload': upload, '/mirror': mirror, '/slow': slow, '/wide': wide, '/hints': hints, '/trailers': trailers };
 
 function answer(request, response) {
   (paths[request.url.split('?')[0]] || file)(request, response);

@@ -13,7 +13,7 @@ from hyper import HTTP20Connection
 
 from .kinds import offering
 from .servers import Server
-from .tree import SMALL, Tree
+from .tree import SMALL, Tree, noise
 
 
 @pytest.fixture
@@ -63,6 +63,48 @@ def test_header_compression_stays_in_step_over_many_different_requests(
         assert seen["query"] == f"n={number}"
         assert arrived[f"x-name-{number % 7}"] == value
         assert arrived["cookie"] == f"id={value}"
+
+
+#: hypercorn, granian, node and envoy take heads as large as that; the others answer 4xx or 5xx.
+WIDE = pytest.mark.parametrize("real", ["hypercorn", "granian", "node", "envoy"], indirect=True)
+
+
+@WIDE
+def test_a_request_head_larger_than_a_frame(connection: HTTP20Connection) -> None:
+    """RFC 9113 §6.10: HEADERS and CONTINUATION."""
+    headers = {f"x-{number}": noise(3500, number).hex() for number in range(4)}
+    connection.request("GET", "/mirror", headers=headers)
+    response = connection.get_response()
+    seen = dict(json.loads(response.read())["headers"])
+    assert response.status == 200
+    assert {name: seen[name] for name in headers} == headers
+
+
+@WIDE
+def test_a_response_head_larger_than_a_frame(connection: HTTP20Connection) -> None:
+    """RFC 9113 §6.10, from the other side."""
+    connection.request("GET", "/wide")
+    response = connection.get_response()
+    assert (response.status, response.read()) == (200, b"wide")
+    for number in range(40):
+        assert response.headers[f"x-{number}"] == [b"%04d" % number * 250]
+
+
+@pytest.mark.parametrize(
+    "real", ["granian", "node", "nghttpd", "nginx", "h2o", "caddy", "apache"], indirect=True
+)
+def test_an_upload_that_nobody_asked_for_gets_its_answer(connection: HTTP20Connection) -> None:
+    """RFC 9113 §8.1: the answer may come before the body has been sent, and end the upload.
+
+    Not for hypercorn: DATA behind a finished answer is a KeyError there that ends the connection;
+    and so it does behind the proxies, which may answer 503.
+    """
+    connection.request("POST", "/small.txt", body=noise(8 << 20, 8))
+    response = connection.get_response()
+    assert response.status in (200, 405)
+    response.read()
+    connection.request("GET", "/small.txt")
+    assert connection.get_response().read() == SMALL
 
 
 def test_head_has_the_length_and_no_body(connection: HTTP20Connection, tree: Tree) -> None:

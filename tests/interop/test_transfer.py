@@ -47,6 +47,15 @@ def test_64_mib_up(real: Server, tree: Tree) -> None:
     assert result["grown"] < ROOM
 
 
+def test_an_unread_response_neither_starves_the_next_nor_fills_the_memory(
+    real: Server, tree: Tree
+) -> None:
+    """What nobody reads stops at its stream's window; the connection's is given back."""
+    result = transfer(real, "beside", "/64m.bin")
+    assert result["sha256"] == tree.digests["/64m.bin"]
+    assert result["grown"] < ROOM
+
+
 @pytest.mark.parametrize("real", ["nginx", "caddy", "node"], indirect=True)
 def test_1_gib_down(real: Server, tree: Tree) -> None:
     """Three makes (C, Go, JavaScript over nghttp2) with three ideas of frame sizes."""

@@ -1,7 +1,10 @@
 """One large transfer in a process of its own, so that its memory can be measured.
 
-    python -m tests.interop.transfer down ADDRESS CA PATH
-    python -m tests.interop.transfer up   ADDRESS CA FILE
+    python -m tests.interop.transfer down   ADDRESS CA PATH
+    python -m tests.interop.transfer up     ADDRESS CA FILE
+    python -m tests.interop.transfer beside ADDRESS CA PATH
+
+``beside`` is ``down`` while another response of 64 MiB lies unread on the same connection.
 
 Prints JSON: the SHA-256 digest and size of what arrived (at the server, or here when it sent the
 body back), the seconds, and by how many octets the process's peak memory grew during it.
@@ -59,7 +62,11 @@ def main(direction: str, address: str, authority: str, what: str) -> None:
         connection.get_response().read()
         forget_peak()
         before, start = peak(), time.perf_counter()
-        if direction == "down":
+        if direction == "beside":
+            connection.request("GET", "/64m.bin")
+            unread = connection.get_response()  # dropped, it would be cancelled
+            assert unread.status == 200
+        if direction != "up":
             connection.request("GET", what)
             sha256, size = receive(connection.get_response())
         else:
