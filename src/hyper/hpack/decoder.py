@@ -286,12 +286,15 @@ class Decoder:
 
 def _integer(block: bytes, at: int, value: int) -> tuple[int, int]:
     """The rest of an integer whose prefix was all ones, ``value``, and what is after it (§5.1)."""
-    for shift in range(0, 7 * (MAX_INTEGER_OCTETS - 1), 7):
-        octet = block[at]
-        at += 1
-        value += (octet & 0x7F) << shift
-        if octet < 0x80:
-            return value, at
+    try:
+        for shift in range(0, 7 * (MAX_INTEGER_OCTETS - 1), 7):
+            octet = block[at]
+            at += 1
+            value += (octet & 0x7F) << shift
+            if octet < 0x80:
+                return value, at
+    except IndexError:
+        raise _truncated(len(block)) from None
     raise HPACKError(f"an integer takes more than {MAX_INTEGER_OCTETS} octets (RFC 7541 §5.1)")
 
 

@@ -30,9 +30,10 @@ MEMO_OVERHEAD: Final = 128
 #: after it is looked up in one go each. In any other order the encoder is as right, and slower.
 PATH: Final = 3
 
-#: Runs of fields that one encoder remembers, and the fields of the longest.
+#: Runs of fields that one encoder remembers; of each at most the fields, and the octets encoded.
 MAX_GROUPS: Final = 64
-MAX_GROUP: Final = 64
+MAX_GROUP_FIELDS: Final = 64
+MAX_GROUP_LENGTH: Final = 2048
 
 #: A value that differs from message to message is Huffman-coded from so many octets on. The
 #: code of a shorter one saves six octets at most, for a microsecond at every message: on the
@@ -164,7 +165,11 @@ class Encoder:
         groups = self._groups
         passing = encodings.passing
         block = b"".join(map(encodings.__getitem__, fields))
-        if encodings.passing == passing and len(fields) <= MAX_GROUP:
+        if (
+            encodings.passing == passing
+            and len(fields) <= MAX_GROUP_FIELDS
+            and len(block) <= MAX_GROUP_LENGTH
+        ):
             if len(groups) >= MAX_GROUPS:
                 groups.clear()
             groups[fields] = block

@@ -16,7 +16,7 @@ from hyper.hpack.huffman_code import CODES
 def packed(bits: str) -> bytes:
     """Bits, which must fill whole octets."""
     assert len(bits) % 8 == 0
-    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+    return int(bits or "0", 2).to_bytes(len(bits) // 8, "big")
 
 
 def work(data: bytes) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from hyper.hpack.huffman_code import CODES, EOS_LENGTH, SYMBOLS_BY_LENGTH
@@ -49,4 +51,4 @@ def test_with_eos_the_code_is_complete() -> None:
 
 def test_no_code_starts_another() -> None:
     codes = sorted([*CODES, "1" * EOS_LENGTH])
-    assert not any(longer.startswith(code) for code, longer in zip(codes, codes[1:], strict=False))
+    assert not any(longer.startswith(code) for code, longer in pairwise(codes))
