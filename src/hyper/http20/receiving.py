@@ -179,7 +179,10 @@ class Receiver(ResponseReceiver):
         body = _unpadded(payload, flags, "DATA", stream_id)
         stream = self.streams.get(stream_id)
         if stream is None:
-            self._closed_stream(stream_id, "DATA")
+            # What was on its way to a stream that we cancelled may be a whole window of frames,
+            # and has cost the peer as much as us.
+            small = len(body) < limits.SMALL_CHUNK
+            self._closed_stream(stream_id, "DATA", glitch=small)
             return
         padding = len(payload) - len(body)
         stream.receive_window -= len(payload)

@@ -133,7 +133,7 @@ class ConnectionState(Protocol):
     def _all_streams(self) -> list[Stream]:
         return [*self.streams.values(), *self._queue]
 
-    def _closed_stream(self, stream_id: int, what: str) -> None:
+    def _closed_stream(self, stream_id: int, what: str, *, glitch: bool = True) -> None:
         """A frame for a stream that is not open: late, if it ever was, else an error (§5.1)."""
         # Closed streams are not remembered: what lies above the highest is idle.
         highest = self._highest_opened if stream_id % 2 else self._highest_promised
@@ -142,7 +142,8 @@ class ConnectionState(Protocol):
             raise ProtocolError(
                 f"{what} on {idle} (RFC 9113 §5.1)", error_code=ErrorCode.PROTOCOL_ERROR
             )
-        self._glitch(f"{what} frames on closed streams")
+        if glitch:
+            self._glitch(f"{what} frames on closed streams")
 
     def _open_stream(self, stream: Stream) -> None:
         """Send the head of a request: idle becomes open, or half-closed (§5.1)."""

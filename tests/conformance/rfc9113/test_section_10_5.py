@@ -302,6 +302,18 @@ def test_ordinary_traffic_never_uses_the_allowances_up() -> None:
     assert peer.protocol.accepting
 
 
+def test_downloads_that_were_cancelled_are_not_held_against_the_peer() -> None:
+    """What was on its way is its right: a window full of frames, each time (§5.1)."""
+    peer = connected()
+    for _ in range(300):
+        exchange = peer.protocol.request(b"GET", b"https", b"example.org", b"/", [], end=True)
+        peer.protocol.cancel(exchange)
+        peer.protocol.data_to_send()
+        data = frame("DATA", 0, exchange.id, bytes(16_384))
+        peer.protocol.receive_data(frame("HEADERS", END_HEADERS, exchange.id, b"\x88") + data * 64)
+    assert peer.protocol.accepting
+
+
 # Empty and small DATA (CVE-2019-9518).
 
 

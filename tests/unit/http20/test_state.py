@@ -200,3 +200,13 @@ def test_a_response_that_ended_while_its_upload_goes_on_is_no_victim_of_the_end(
     peer.answer(1, b"whole")
     assert peer.protocol.connection_lost(None) == [upload]
     assert upload.error is None and upload.local_closed
+
+
+@pytest.mark.parametrize(("size", "held"), [(limits.SMALL_CHUNK, False), (10, True)])
+def test_late_data_is_held_against_the_peer_only_if_it_is_small(size: int, held: bool) -> None:
+    peer = connected()
+    stream = peer.request()
+    peer.protocol.cancel(stream)
+    for _ in range(limits.GLITCH_BURST + 100):
+        peer.data(stream.id, bytes(size))
+    assert peer.protocol.accepting is not held
