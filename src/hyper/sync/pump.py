@@ -31,8 +31,9 @@ from _thread import TIMEOUT_MAX, LockType, allocate_lock
 from collections import deque
 from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
+from functools import partial
 from time import monotonic
-from typing import Final, Literal, ParamSpec, TypeVar
+from typing import Concatenate, Final, Literal, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from ..common.exceptions import HyperError
@@ -156,10 +157,14 @@ class Pump:
                     raise
                 self.last_id = exchange.id
                 self._flush(woken)
+                return exchange
         finally:
             if woken or self._parting:
-                self._settle(woken)
-        return exchange
+                try:
+                    self._settle(woken)
+                except BaseException:
+                    self._settle(woken)
+                    raise
 
     def send_body(
         self,
@@ -179,40 +184,15 @@ class Pump:
 
     def flush(self) -> None:
         """Write what the protocol has to say, as far as the socket takes it."""
-        woken: list[_Waiter] = []
-        try:
-            with self._lock:
-                self._flush(woken)
-        finally:
-            self._settle(woken)
+        self._do(self._flush)
 
     def cancel(self, exchange: Exchange) -> None:
         """``Protocol.cancel``; does not wait."""
-        woken: list[_Waiter] = []
-        try:
-            with self._lock:
-                self._cancel(exchange, woken)
-                self._flush(woken)
-        finally:
-            self._settle(woken)
+        self._do(self._cancel, exchange)
 
     def call(self, verb: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """A method of the protocol, under the lock, with what it writes written."""
-        woken: list[_Waiter] = []
-        try:
-            with self._lock:
-                try:
-                    result = verb(*args, **kwargs)
-                except (ValueError, HyperError):
-                    raise
-                except BaseException as error:
-                    self._fail(error, woken)
-                    raise
-                self._flush(woken)
-        finally:
-            if woken or self._parting:
-                self._settle(woken)
-        return result
+        return self._do(self._call, partial(verb, *args, **kwargs))
 
     def close(self) -> None:
         """Take in what has arrived, say goodbye, and end every exchange that is still open.
@@ -220,16 +200,23 @@ class Pump:
         Whoever waits here gets an error; octets that have arrived stay readable. Waits up to a
         tenth of a second if the peer may still be talking.
         """
+        self._do(self._close)
+
+    def _do(
+        self, action: Callable[Concatenate[list[_Waiter], P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Act under the lock, and wake afterwards whom it helps."""
         woken: list[_Waiter] = []
         try:
             with self._lock:
-                self._read(woken)
-                if self.over is None:
-                    self.protocol.close()
-                    self._flush(woken)
-                    self._end(ConnectionError("the connection was closed on this side"), woken)
+                return action(woken, *args, **kwargs)
         finally:
-            self._settle(woken)
+            # An interrupt here must not leave anybody asleep; waking can be done twice.
+            try:
+                self._settle(woken)
+            except BaseException:
+                self._settle(woken)
+                raise
 
     # Waiting.
 
@@ -347,6 +334,8 @@ class Pump:
                 in_time = transport.wait_readable(deadline)
             with self._lock:
                 self._read(woken)
+                if self.over is not None:
+                    self._note_end(exchange)
                 if ready(exchange):
                     # In the same breath: most leaders have nobody to hand over to.
                     if self._followers:
@@ -377,6 +366,24 @@ class Pump:
             self.transport.linger()
 
     # From here on the lock is held.
+
+    def _call(self, woken: list[_Waiter], verb: Callable[[], T]) -> T:
+        try:
+            result = verb()
+        except (ValueError, HyperError):
+            raise
+        except BaseException as error:
+            self._fail(error, woken)
+            raise
+        self._flush(woken)
+        return result
+
+    def _close(self, woken: list[_Waiter]) -> None:
+        self._read(woken)
+        if self.over is None:
+            self._call(woken, self.protocol.close)
+        if self.over is None:
+            self._end(ConnectionError("the connection was closed on this side"), woken)
 
     def _read(self, woken: list[_Waiter]) -> None:
         """Take in what has arrived, answer it, and note who is to be woken."""
@@ -451,8 +458,12 @@ class Pump:
 
     def _end(self, error: Exception, woken: list[_Waiter]) -> None:
         """End the connection in good order, with what is still open on it."""
+        try:
+            open_ones = self.protocol.connection_lost(error)
+        except BaseException as broken:
+            self._fail(broken, woken)
+            raise
         self.over = error
-        open_ones = self.protocol.connection_lost(error)
         self.transport.finish()
         if open_ones or self.transport.unsent:
             self._parting = True
@@ -484,6 +495,8 @@ class Pump:
         with suppress(Exception):
             self.protocol.connection_lost(reason)
         self.protocol.accepting = False
+        if self._leader is not None:
+            self._note_end(self._leader.exchange)
         for waiter in list(self._followers):
             self._note_end(waiter.exchange)
             waiter.answered = True
@@ -494,19 +507,14 @@ class Pump:
         if exchange.error is None and not exchange.ended:
             exchange.error = self.over
 
-    def _cancel(self, exchange: Exchange, woken: list[_Waiter]) -> None:
-        try:
-            moved = self.protocol.cancel(exchange)
-        except BaseException as error:
-            self._fail(error, woken)
-            raise
+    def _cancel(self, woken: list[_Waiter], exchange: Exchange) -> None:
+        moved = self._call(woken, partial(self.protocol.cancel, exchange))
         self._notify((exchange, *moved), woken)
 
     def _sweep(self, woken: list[_Waiter]) -> None:
         """Cancel what nobody will read any more (rule 8)."""
         while self.abandoned:
-            self._cancel(self.abandoned.popleft(), woken)
-        self._flush(woken)
+            self._cancel(woken, self.abandoned.popleft())
 
     def _notify(self, moved: Iterable[Exchange], woken: list[_Waiter]) -> None:
         """Note the followers whose answer is there (rule 3)."""
