@@ -83,6 +83,24 @@ def closed_by_their_reset(peer: Peer) -> int:
     return int(exchange.id)
 
 
+REQUEST = [(":method", "GET"), (":scheme", "https"), (":authority", "example.org"), (":path", "/")]
+
+
+def reserved_remote(peer: Peer) -> int:
+    """The server promised it, and we had asked for pushes."""
+    exchange = peer.request()
+    peer.push_promise(exchange.id, 2, REQUEST)
+    peer.exchanges.append(exchange.pushes[0])
+    return 2
+
+
+def pushed(peer: Peer) -> int:
+    """A promise whose response has begun: half-closed (local) from our side."""
+    reserved_remote(peer)
+    peer.headers(2)
+    return 2
+
+
 # The frames, each as a function from the id to what the server says.
 
 FRAMES: dict[str, Callable[[Peer, int], Any]] = {
@@ -178,6 +196,20 @@ CLOSED = dict.fromkeys(
     DROPPED,
 )
 
+#: §5.1 "reserved (remote)": only HEADERS, RST_STREAM and PRIORITY may come.
+RESERVED = {
+    "DATA": dies(PROTOCOL_ERROR),
+    "DATA, end": dies(PROTOCOL_ERROR),
+    "HEADERS": FINE,
+    "HEADERS, end": FINE,
+    "trailers": reset(PROTOCOL_ERROR),  # no :status
+    "RST_STREAM": FINE,
+    "WINDOW_UPDATE": dies(PROTOCOL_ERROR),
+}
+
+#: States that only a client gets into that asked for pushes.
+BY_PUSH = (reserved_remote, pushed)
+
 TABLE: dict[Callable[[Peer], int], dict[str, Any]] = {
     idle: ANYWHERE | IDLE,
     even: ANYWHERE | IDLE,
@@ -189,6 +221,8 @@ TABLE: dict[Callable[[Peer], int], dict[str, Any]] = {
     closed_by_both: ANYWHERE | CLOSED,
     closed_by_our_reset: ANYWHERE | CLOSED,
     closed_by_their_reset: ANYWHERE | CLOSED,
+    reserved_remote: ANYWHERE | RESERVED,
+    pushed: ANYWHERE | HEAD_SEEN,
 }
 
 CELLS = [
@@ -200,7 +234,7 @@ CELLS = [
 
 def test_every_cell_of_the_table_is_filled() -> None:
     assert all(row.keys() == FRAMES.keys() for row in TABLE.values())
-    assert len(CELLS) == 140
+    assert len(CELLS) == 168
 
 
 @pytest.mark.parametrize("split", [None, 1])
@@ -209,7 +243,7 @@ def test_each_frame_in_each_state(
     state: Callable[[Peer], int], name: str, outcome: Any, split: int | None
 ) -> None:
     """§5.1, cell by cell."""
-    peer = connected(split=split)
+    peer = connected(split=split, enable_push=state in BY_PUSH)
     stream_id = state(peer)
     exchange = next((one for one in peer.exchanges if one.id == stream_id), None)
     before = exchange and (exchange.ended, exchange.error, exchange.status, list(exchange.chunks))
@@ -312,6 +346,7 @@ def test_data_for_closed_streams_still_counts_against_the_connection(peer: Peer)
     """§5.1, §6.9: whoever closed it; the octets come back to the peer as credit."""
     for state in (closed_by_both, closed_by_our_reset, closed_by_their_reset):
         stream_id = state(peer)
+        peer.written()
         # Twice as much as the connection's window ever is.
         for _ in range(8192):
             peer.data(stream_id, bytes(16_384))
