@@ -224,9 +224,13 @@ class Receiver(ResponseReceiver):
 
     def _reset_for_data(self, stream: Stream, size: int) -> None:
         """Say which rule DATA broke on a stream."""
+        if stream.reserved:
+            raise _on_reserved_stream("DATA", stream.id)
         if stream.remote_closed:
             message = "arrived after the end of the response (RFC 9113 §5.1)"
             self._reset(stream, ErrorCode.STREAM_CLOSED, f"DATA of {size} octets {message}")
+        elif stream.reserved:
+            raise _on_wrong_stream("DATA", stream.id, "§5.1: it is only promised")
         elif stream.receive_window < 0:
             self._reset(
                 stream,
@@ -373,10 +377,11 @@ class Receiver(ResponseReceiver):
                 f"PUSH_PROMISE of {len(payload)} octets has no promised stream (RFC 9113 §6.6)",
                 error_code=ErrorCode.FRAME_SIZE_ERROR,
             )
-        if stream_id not in self.streams:
+        parent = self.streams.get(stream_id)
+        if parent is None:
             self._closed_stream(stream_id, "PUSH_PROMISE")
-        elif stream_id % 2 == 0:
-            raise _on_wrong_stream("PUSH_PROMISE", stream_id, "§8.4")
+        elif stream_id % 2 == 0 or parent.remote_closed:
+            raise _on_wrong_stream("PUSH_PROMISE", stream_id, "§6.6")
         promised = _WORD.unpack_from(fragment)[0] & LOW_31_BITS
         if promised % 2 or promised <= self._highest_promised:
             raise ProtocolError(
@@ -467,6 +472,10 @@ class Receiver(ResponseReceiver):
         if stream is None:
             self._closed_stream(stream_id, "WINDOW_UPDATE")
             return
+        if stream.reserved:
+            raise _on_wrong_stream("WINDOW_UPDATE", stream_id, "§5.1: it is only promised")
+        if stream.reserved:
+            raise _on_reserved_stream("WINDOW_UPDATE", stream_id)
         if not increment:
             self._reset(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0 (RFC 9113 §6.9)")
             return
@@ -524,6 +533,13 @@ def _join_last(chunks: deque[bytes], piece: bytes) -> None:
 def _on_wrong_stream(what: str, stream_id: int, section: str) -> ProtocolError:
     return ProtocolError(
         f"{what} on stream {stream_id} (RFC 9113 {section})", error_code=ErrorCode.PROTOCOL_ERROR
+    )
+
+
+def _on_reserved_stream(what: str, stream_id: int) -> ProtocolError:
+    return ProtocolError(
+        f"{what} on stream {stream_id}, of which only the promise has come (RFC 9113 §5.1)",
+        error_code=ErrorCode.PROTOCOL_ERROR,
     )
 
 
