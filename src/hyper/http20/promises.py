@@ -33,14 +33,6 @@ class PushedStream(Stream):
         self.local_closed = True
         self.head_request = promise.method == b"HEAD"
 
-    @property
-    def reserved(self) -> bool:
-        return not (self.status or self.informational or self.remote_closed)
-
-    @property
-    def state(self) -> str:
-        return "reserved (remote)" if self.reserved else super().state
-
 
 class PromiseReceiver(ConnectionState):
     """What a promise does to the exchange that it came along with."""

@@ -224,13 +224,9 @@ class Receiver(ResponseReceiver):
 
     def _reset_for_data(self, stream: Stream, size: int) -> None:
         """Say which rule DATA broke on a stream."""
-        if stream.reserved:
-            raise _on_reserved_stream("DATA", stream.id)
         if stream.remote_closed:
             message = "arrived after the end of the response (RFC 9113 §5.1)"
             self._reset(stream, ErrorCode.STREAM_CLOSED, f"DATA of {size} octets {message}")
-        elif stream.reserved:
-            raise _on_wrong_stream("DATA", stream.id, "§5.1: it is only promised")
         elif stream.receive_window < 0:
             self._reset(
                 stream,
@@ -472,10 +468,6 @@ class Receiver(ResponseReceiver):
         if stream is None:
             self._closed_stream(stream_id, "WINDOW_UPDATE")
             return
-        if stream.reserved:
-            raise _on_wrong_stream("WINDOW_UPDATE", stream_id, "§5.1: it is only promised")
-        if stream.reserved:
-            raise _on_reserved_stream("WINDOW_UPDATE", stream_id)
         if not increment:
             self._reset(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0 (RFC 9113 §6.9)")
             return
@@ -533,13 +525,6 @@ def _join_last(chunks: deque[bytes], piece: bytes) -> None:
 def _on_wrong_stream(what: str, stream_id: int, section: str) -> ProtocolError:
     return ProtocolError(
         f"{what} on stream {stream_id} (RFC 9113 {section})", error_code=ErrorCode.PROTOCOL_ERROR
-    )
-
-
-def _on_reserved_stream(what: str, stream_id: int) -> ProtocolError:
-    return ProtocolError(
-        f"{what} on stream {stream_id}, of which only the promise has come (RFC 9113 §5.1)",
-        error_code=ErrorCode.PROTOCOL_ERROR,
     )
 
 

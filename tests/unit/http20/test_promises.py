@@ -164,22 +164,11 @@ def test_a_promise_on_a_stream_that_is_gone_is_refused() -> None:
     peer.check_usable()
 
 
-@pytest.mark.parametrize("kind", ["DATA", "WINDOW_UPDATE"])
-def test_a_promise_that_has_not_begun_takes_headers_and_resets_only(kind: str) -> None:
-    """RFC 9113 §5.1, "reserved (remote)"."""
-    peer = connected(enable_push=True)
-    stream = peer.request()
-    peer.push_promise(1, 2, REQUEST)
-    assert stream.pushes[0].state == "reserved (remote)"
-    peer.frame(kind, 0, 2, b"\0\0\0\1")
-    peer.expect_connection_error(ErrorCode.PROTOCOL_ERROR)
-
-
 def test_nothing_is_promised_after_the_end_of_a_response() -> None:
     peer = connected(enable_push=True)
     upload = peer.upload()
     peer.headers(upload.id, end=True)
-    peer.push_promise(upload.id, 2, REQUEST)
+    peer.push_promise(upload.id, 2, PROMISE)
     peer.expect_connection_error(ErrorCode.PROTOCOL_ERROR)
 
 
@@ -194,12 +183,3 @@ def test_a_goodbye_says_nothing_about_pushes() -> None:
     peer.goaway(last=1)
     peer.answer(2, b"pushed")
     assert push.ended
-
-
-@pytest.mark.parametrize(("kind", "payload"), [("DATA", b"x"), ("WINDOW_UPDATE", b"\0\0\0\1")])
-def test_a_push_begins_with_its_head(kind: str, payload: bytes) -> None:
-    """RFC 9113 §5.1: reserved (remote)."""
-    peer, _, push = promised()
-    peer.frame(kind, 0, 2, payload)
-    peer.expect_connection_error(ErrorCode.PROTOCOL_ERROR)
-    assert push.error is not None
