@@ -227,6 +227,8 @@ class Receiver(ResponseReceiver):
         if stream.remote_closed:
             message = "arrived after the end of the response (RFC 9113 §5.1)"
             self._reset(stream, ErrorCode.STREAM_CLOSED, f"DATA of {size} octets {message}")
+        elif stream.reserved:
+            raise _on_wrong_stream("DATA", stream.id, "§5.1: it is only promised")
         elif stream.receive_window < 0:
             self._reset(
                 stream,
@@ -468,6 +470,8 @@ class Receiver(ResponseReceiver):
         if stream is None:
             self._closed_stream(stream_id, "WINDOW_UPDATE")
             return
+        if stream.reserved:
+            raise _on_wrong_stream("WINDOW_UPDATE", stream_id, "§5.1: it is only promised")
         if not increment:
             self._reset(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0 (RFC 9113 §6.9)")
             return

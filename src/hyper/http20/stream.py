@@ -72,10 +72,17 @@ class Stream(Exchange):
         return f"<Stream {self.id} {self.state} status={self.status}>"
 
     @property
+    def reserved(self) -> bool:
+        """Whether the peer promised the stream and has not begun its response (§5.1)."""
+        return not (self.id % 2 or self.status or self.informational or self.remote_closed)
+
+    @property
     def state(self) -> str:
         """The word that RFC 9113 §5.1 has for the stream's state, for people to read."""
         if not self.opened:
             return "idle"
+        if self.reserved:
+            return "reserved (remote)"
         if self.local_closed:
             return "closed" if self.remote_closed else "half-closed (local)"
         return "half-closed (remote)" if self.remote_closed else "open"
