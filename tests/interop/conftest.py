@@ -88,7 +88,11 @@ def ring(
     )
     with contextlib.ExitStack() as stack:
         backend = stack.enter_context(Server(BACKEND, site))
-        yield Ring(replace(site, backend=backend.ports.plain), stack)
+        ring = Ring(replace(site, backend=backend.ports.plain), stack)
+        yield ring
+        # All at once: some take seconds over it, and each is waited for when the stack unwinds.
+        for server in [backend, *ring.running.values()]:
+            server.say_farewell()
 
 
 @pytest.fixture(params=list(KINDS))

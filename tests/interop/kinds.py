@@ -53,6 +53,7 @@ def _backend(program: str, site: Site, folder: Path, ports: Ports) -> list[list[
     settings = f"""
 bind = ["127.0.0.1:{ports.plain}"]
 keep_alive_timeout = 600
+graceful_timeout = 0.5
 workers = 0
 errorlog = "-"
 """

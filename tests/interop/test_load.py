@@ -108,6 +108,29 @@ def test_sixteen_threads_each_get_their_own_answers(
     assert dialled.count(("127.0.0.1", real.ports.tls)) == 1
 
 
+@pytest.mark.parametrize("real", ["granian", "node", "caddy"], indirect=True)
+def test_sixteen_threads_with_two_hundred_requests_each(
+    real: Server, ssl_context: ssl.SSLContext, dialled: list[Any]
+) -> None:
+    """3200 GETs on one connection, with threads changing places as often as they can."""
+
+    def work(which: int) -> int:
+        right = 0
+        for number in range(200):
+            # Each answer is somebody's own: the request comes back in it.
+            connection.request("GET", f"/mirror?{which}-{number}")
+            answer = json.loads(connection.get_response().read())
+            right += answer["query"] == f"{which}-{number}"
+        return right
+
+    with (
+        HTTP20Connection(real.address, ssl_context=ssl_context, timeout=30) as connection,
+        impatient_switches(),
+    ):
+        assert together(16, work) == [200] * 16
+    assert dialled.count(("127.0.0.1", real.ports.tls)) == 1
+
+
 def test_forty_threads_upload_on_one_connection(
     real: Server, ssl_context: ssl.SSLContext, dialled: list[Any]
 ) -> None:

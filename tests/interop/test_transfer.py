@@ -13,9 +13,9 @@ import pytest
 from .servers import CHECKOUT_ON_PATH, Server
 from .tree import MIB, Tree
 
-#: Octets by which a transfer may raise the peak: the connection's receive window of 16 MiB, and
-#: as much again as an allocator may keep of what passed through it.
-ROOM = 32 * MIB
+#: Octets by which a transfer may raise the peak. What is unread is bounded by a stream's window
+#: of 1 MiB for each stream; the rest is for buffers and what an allocator keeps.
+ROOM = 8 * MIB
 
 
 def transfer(server: Server, direction: str, what: str) -> dict[str, Any]:
