@@ -183,3 +183,12 @@ def test_a_goodbye_says_nothing_about_pushes() -> None:
     peer.goaway(last=1)
     peer.answer(2, b"pushed")
     assert push.ended
+
+
+@pytest.mark.parametrize(("kind", "payload"), [("DATA", b"x"), ("WINDOW_UPDATE", b"\0\0\0\1")])
+def test_a_push_begins_with_its_head(kind: str, payload: bytes) -> None:
+    """RFC 9113 §5.1: reserved (remote)."""
+    peer, _, push = promised()
+    peer.frame(kind, 0, 2, payload)
+    peer.expect_connection_error(ErrorCode.PROTOCOL_ERROR)
+    assert push.error is not None
