@@ -4,6 +4,11 @@
 
 Every round runs every case once for each side, one after the other, so noise hits both; a
 figure is the median of the rounds. Without the ``hpack`` package only ours is measured.
+
+same            the block, or the fields, of the message before
+varying         a conversation in which four of twelve fields are new in each message
+new connection  a decoder that was never used, in a process that has met such strings
+cold            nothing was met before
 """
 
 from __future__ import annotations
@@ -11,19 +16,24 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from itertools import count, cycle, islice
 from statistics import median
 from time import process_time
+from typing import Any
 
 from hyper.hpack import Decoder, Encoder
 from hyper.hpack.huffman import decoded
 
 try:
-    import hpack as peer
-except ImportError:  # the peer is optional
+    peer: Any = import_module("hpack")
+except ImportError:
     peer = None
 
 Fields = list[tuple[bytes, bytes]]
+MakeEncode = Callable[[], Callable[[Fields], bytes]]
+MakeDecode = Callable[[], Callable[[bytes], object]]
+#: Does something so many times.
 Work = Callable[[int], None]
 
 REQUEST: Fields = [
@@ -57,18 +67,6 @@ def path(number: int) -> tuple[bytes, bytes]:
     return (b":path", b"/v1/items/%d?page=2" % number)
 
 
-def integer(value: int, bits: int, kind: int) -> bytes:
-    mask = (1 << bits) - 1
-    if value < mask:
-        return bytes((kind | value,))
-    value -= mask
-    octets = [kind | mask]
-    while value > 127:
-        octets.append(value & 127 | 128)
-        value >>= 7
-    return bytes((*octets, value))
-
-
 def with_changing_path() -> Iterator[Fields]:
     for number in count(10001):
         fields = REQUEST.copy()
@@ -89,7 +87,7 @@ def varying_responses(size: int) -> list[Fields]:
     return lists
 
 
-def steady_encode(make: Callable[[], Callable[[Fields], bytes]]) -> Work:
+def steady_encode(make: MakeEncode) -> Work:
     encode = make()
     for _ in range(3):
         encode(REQUEST)
@@ -101,7 +99,7 @@ def steady_encode(make: Callable[[], Callable[[Fields], bytes]]) -> Work:
     return work
 
 
-def path_encode(make: Callable[[], Callable[[Fields], bytes]]) -> Work:
+def path_encode(make: MakeEncode) -> Work:
     encode = make()
     # Far more than any memo holds, so coming round again finds nothing.
     lists = list(islice(with_changing_path(), 4000))
@@ -113,8 +111,8 @@ def path_encode(make: Callable[[], Callable[[Fields], bytes]]) -> Work:
     return work
 
 
-def cold_encode(fields: Fields) -> Callable[[Callable[[], Callable[[Fields], bytes]]], Work]:
-    def case(make: Callable[[], Callable[[Fields], bytes]]) -> Work:
+def cold_encode(fields: Fields) -> Callable[[MakeEncode], Work]:
+    def case(make: MakeEncode) -> Work:
         def work(times: int) -> None:
             for _ in range(times):
                 make()(fields)
@@ -130,7 +128,7 @@ def blocks_of(lists: list[Fields]) -> list[bytes]:
     return [encode(fields) for fields in lists]
 
 
-def repeated_decode(make: Callable[[], Callable[[bytes], object]]) -> Work:
+def repeated_decode(make: MakeDecode) -> Work:
     first, *_, block = blocks_of([RESPONSE] * 4)
     decode = make()
     decode(first)
@@ -149,10 +147,10 @@ def forget_strings() -> None:
 
 def cold_decode(
     fields: Fields, forget: Callable[[], None] = lambda: None
-) -> Callable[[Callable[[], Callable[[bytes], object]]], Work]:
+) -> Callable[[MakeDecode], Work]:
     block = blocks_of([fields])[0]
 
-    def case(make: Callable[[], Callable[[bytes], object]]) -> Work:
+    def case(make: MakeDecode) -> Work:
         def work(times: int) -> None:
             for _ in range(times):
                 forget()
@@ -171,7 +169,7 @@ def cold_decodes(fields: Fields) -> list[Work]:
     ]
 
 
-def varying_decode(make: Callable[[], Callable[[bytes], object]]) -> Work:
+def varying_decode(make: MakeDecode) -> Work:
     blocks = blocks_of(varying_responses(2000))
 
     def work(times: int) -> None:
@@ -182,19 +180,19 @@ def varying_decode(make: Callable[[], Callable[[bytes], object]]) -> Work:
     return work
 
 
-def encoders() -> list[Callable[[], Callable[[Fields], bytes]]]:
-    sides: list[Callable[[], Callable[[Fields], bytes]]] = [lambda: Encoder().encode]
+def encoders() -> list[MakeEncode]:
+    sides: list[MakeEncode] = [lambda: Encoder().encode]
     if peer is not None:
         sides.append(lambda: peer.Encoder().encode)
     return sides
 
 
-def decoders() -> list[Callable[[], Callable[[bytes], object]]]:
+def decoders() -> list[MakeDecode]:
     def theirs() -> Callable[[bytes], object]:
         decode = peer.Decoder().decode
         return lambda block: decode(block, raw=True)
 
-    sides: list[Callable[[], Callable[[bytes], object]]] = [lambda: Decoder().decode]
+    sides: list[MakeDecode] = [lambda: Decoder().decode]
     if peer is not None:
         sides.append(theirs)
     return sides
@@ -214,7 +212,7 @@ def measure(works: list[Work], rounds: int, times: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", default="", help="run only the cases whose name has this word")
     options = parser.parse_args()

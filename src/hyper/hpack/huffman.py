@@ -15,9 +15,10 @@ from .huffman_code import CODES, EOS_LENGTH
 
 __all__ = ["decoded", "encode"]
 
-#: Decoded strings that are kept, and the octets of the longest.
-MAX_STRINGS: Final = 1024
-MAX_STRING_LENGTH: Final = 64
+#: Decoded strings that are kept, and the octets of the longest: a megabyte at most, for the
+#: whole process.
+MAX_STRINGS: Final = 2048
+MAX_STRING_LENGTH: Final = 128
 
 # A row: 256 steps ``(next row, text)``, ``None`` where no octet has come by yet; then, at
 # _PLACE, the bits of an unfinished code that lead here.
