@@ -17,7 +17,6 @@ from .frames import (
     DATA,
     END_STREAM,
     frame_head,
-    goaway_frame,
     headers_frames,
     ping_frame,
     rst_stream_frame,
@@ -222,7 +221,7 @@ class HTTP20Protocol(Receiver):
 
     def close(self) -> None:
         if not self.closed:
-            self._out.append(goaway_frame(0, ErrorCode.NO_ERROR))
+            self._say_goaway(ErrorCode.NO_ERROR)
         self.accepting = False
 
     def ping(self, opaque: bytes = b"\0" * 8) -> Exchange:

@@ -102,6 +102,7 @@ class ConnectionState(Protocol):
         self._block_end = 0
         self._block_promised = 0
         self._highest_promised = 0
+        self._goaway_last = limits.LAST_STREAM_ID
         self._block: list[bytes] = []
         self._block_size = 0
 
@@ -268,7 +269,12 @@ class ConnectionState(Protocol):
         greeting = self._out[:2] if PREFACE in self._out[:1] else []
         self._end_everything(error)
         self._out += greeting
-        self._out.append(goaway_frame(self._highest_promised, error.error_code, debug))
+        self._say_goaway(error.error_code, debug)
+
+    def _say_goaway(self, code: int, debug: bytes = b"") -> None:
+        # The last of the peer's streams that we have seen; never more than was said before (§6.8).
+        self._goaway_last = min(self._goaway_last, self._highest_promised)
+        self._out.append(goaway_frame(self._goaway_last, code, debug))
 
     # -- allowances --------------------------------------------------------------------------
 

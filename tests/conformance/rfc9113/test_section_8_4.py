@@ -219,6 +219,18 @@ def test_a_broken_connection_fails_its_pushes_as_well(eager: Peer) -> None:
     assert isinstance(push.error, ProtocolError)
 
 
+def test_what_we_say_of_the_last_stream_never_grows(eager: Peer) -> None:
+    """§6.8: a server may have taken the smaller number at its word."""
+    exchange = eager.request()
+    eager.push_promise(exchange.id, 2, REQUEST)
+    eager.protocol.close()
+    eager.expect("GOAWAY", last_stream_id=2, error_code=ErrorCode.NO_ERROR)
+    eager.push_promise(exchange.id, 4, REQUEST)
+    eager.written()
+    eager.frame("DATA")
+    assert eager.expect_connection_error(ErrorCode.PROTOCOL_ERROR).last_stream_id == 2
+
+
 def test_window_updates_for_a_pushed_body_are_sent_on_its_stream(eager: Peer) -> None:
     """§5.1: a half-closed (local) stream may still send WINDOW_UPDATE."""
     exchange = eager.request()
