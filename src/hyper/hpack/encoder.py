@@ -1,9 +1,8 @@
 """Fields into field blocks (RFC 7541 §6).
 
 What a field looks like on the wire stays the same until the dynamic table changes, so each
-field is worked out once and then looked up, and so is what stands before the path and what
-stands after it: a request like the last one is three dictionary hits. That is why fields are
-inserted with care: every insertion moves every index.
+field is worked out once and then looked up, and so are whole requests, and what stands before
+and after a path. That is why fields are inserted with care: every insertion moves every index.
 """
 
 from __future__ import annotations
@@ -26,8 +25,9 @@ MAX_TABLE_SIZE: Final = 4096
 MEMO_SIZE: Final = 65536
 MEMO_OVERHEAD: Final = 128
 
-#: Where clients put ``:path``, the one field that changes; what stands before it and what stands
-#: after it is looked up in one go each. In any other order the encoder is as right, and slower.
+#: Where clients put ``:path``, the one field that changes: when a request is not like an earlier
+#: one, what stands before the path and what stands after it is looked up in one go each. In any
+#: other order the encoder is as right, and slower.
 PATH: Final = 3
 
 #: Runs of fields that one encoder remembers; of each at most the fields, and the octets encoded.
@@ -142,18 +142,23 @@ class Encoder:
                 )
 
             groups = self._groups
-            before = fields[:PATH]
-            block = groups.get(before)
-            if block is None:
-                block = self._group(before)
-            if len(fields) > PATH:
-                path = fields[PATH]
-                encoding = encodings.get(path)
-                block += encodings.work_out(path) if encoding is None else encoding
-                after = fields[PATH + 1 :]
-                encoding = groups.get(after)
-                block += self._group(after) if encoding is None else encoding
-            return block
+            block = groups.get(fields)
+            if block is not None:
+                return block
+            if len(fields) <= PATH:
+                return self._group(fields)
+            path = fields[PATH]
+            known = groups.get(fields[:PATH])
+            before = self._group(fields[:PATH]) if known is None else known
+            encoding = encodings.get(path)
+            if encoding is None:
+                encoding = encodings.work_out(path)
+            elif known is not None:
+                # The path came before, so the whole request may come again.
+                return self._group(fields)
+            known = groups.get(fields[PATH + 1 :])
+            after = self._group(fields[PATH + 1 :]) if known is None else known
+            return before + encoding + after
         except BaseException:
             # The peer will not see what went into the table, so both start with an empty one.
             self._start_afresh()
