@@ -115,6 +115,25 @@ def footprint(protocol: Protocol) -> dict[str, int]:
     }
 
 
+class Recorder:
+    """Stands where a client would, and keeps what the server says: ``spoken``."""
+
+    def __init__(self) -> None:
+        self.spoken = b""
+
+    def receive_data(self, data: bytes) -> list[Exchange]:
+        self.spoken += data
+        return []
+
+
+def spoken(script: Callable[[Peer], object]) -> bytes:
+    """The octets that a server says when it follows the script."""
+    recorder: Any = Recorder()
+    script(Peer(recorder))
+    octets: bytes = recorder.spoken
+    return octets
+
+
 def fresh(*, split: Split = None, **options: Any) -> Peer:
     """A client that has written nothing yet, and its peer."""
     return Peer(HTTP20Protocol(**options), split=split)
@@ -135,13 +154,11 @@ class Peer:
     protocol  the client under test
     split     how octets reach the client: ``None`` all at once, ``n`` so many at a time, or a
               function from the octets to the pieces
-    spoken    every octet the server has said, for replaying
     """
 
     def __init__(self, protocol: Protocol, *, split: Split = None) -> None:
         self.protocol: Any = protocol
         self.split = split
-        self.spoken = bytearray()
         self.encoder = hpack.Encoder()
         self.decoder = hpack.Decoder(max_header_list_size=1 << 24)
         self._held: bytearray | None = None
@@ -166,7 +183,6 @@ class Peer:
 
     def raw(self, octets: bytes) -> list[Exchange]:
         """Say these very octets."""
-        self.spoken += octets
         if self._held is not None:
             self._held += octets
             return []

@@ -38,6 +38,7 @@ from tests.peer import (
     footprint,
     frame,
     fresh,
+    spoken,
 )
 
 #: Everything an exchange may end with because of what the other side did.
@@ -57,10 +58,6 @@ def outcome(exchange: Exchange) -> tuple[Any, ...]:
         type(exchange.error),
         vars(exchange.error) if exchange.error else None,
     )
-
-
-def octets(payload: bytes, limit: int = 16_384) -> bytes:
-    return payload[:limit]
 
 
 # -- any split of the octets gives the same exchanges -----------------------------------------
@@ -110,20 +107,7 @@ def fatal(peer: Peer) -> None:
 CONVERSATIONS = [pleasant, unpleasant, fatal]
 
 
-def script(conversation: Any) -> bytes:
-    """The octets of the server's half."""
-
-    class Deaf:
-        def receive_data(self, data: bytes) -> list[Exchange]:
-            return []
-
-    deaf: Any = Deaf()
-    peer = Peer(deaf)
-    conversation(peer)
-    return bytes(peer.spoken)
-
-
-def replay(spoken: bytes, cuts: list[int]) -> tuple[Any, ...]:
+def replay(octets: bytes, cuts: list[int]) -> tuple[Any, ...]:
     """Let a client with four requests hear the octets in pieces; what came of it.
 
     Of what a broken connection's client wrote only the last flight counts: how many answers to
@@ -137,8 +121,8 @@ def replay(spoken: bytes, cuts: list[int]) -> tuple[Any, ...]:
     first_flight = client.data_to_send()
     moved: set[Exchange] = set()
     flights = [b""]
-    for start, stop in zip([0, *cuts], [*cuts, len(spoken)], strict=True):
-        moved |= set(client.receive_data(spoken[start:stop]))
+    for start, stop in zip([0, *cuts], [*cuts, len(octets)], strict=True):
+        moved |= set(client.receive_data(octets[start:stop]))
         if flight := client.data_to_send():
             flights.append(flight)
     written = flights[-1] if client.closed else b"".join(flights)
@@ -147,24 +131,24 @@ def replay(spoken: bytes, cuts: list[int]) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS)
 def test_two_pieces_cut_anywhere_mean_the_same_as_one(conversation: Any) -> None:
-    spoken = script(conversation)
-    expected = replay(spoken, [])
-    for at in range(len(spoken) + 1):
-        assert replay(spoken, [at]) == expected, f"cut after {at} octets"
+    said = spoken(conversation)
+    expected = replay(said, [])
+    for at in range(len(said) + 1):
+        assert replay(said, [at]) == expected, f"cut after {at} octets"
 
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS)
 def test_octet_by_octet_means_the_same_as_one_piece(conversation: Any) -> None:
-    spoken = script(conversation)
-    assert replay(spoken, list(range(1, len(spoken)))) == replay(spoken, [])
+    said = spoken(conversation)
+    assert replay(said, list(range(1, len(said)))) == replay(said, [])
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(CONVERSATIONS), st.data())
 def test_any_pieces_mean_the_same_as_one(conversation: Any, data: st.DataObject) -> None:
-    spoken = script(conversation)
-    cuts = data.draw(st.lists(st.integers(0, len(spoken)), max_size=30).map(sorted))
-    assert replay(spoken, cuts) == replay(spoken, [])
+    said = spoken(conversation)
+    cuts = data.draw(st.lists(st.integers(0, len(said)), max_size=30).map(sorted))
+    assert replay(said, cuts) == replay(said, [])
 
 
 # -- random peers never raise anything, never hang, and leave nothing behind --------------------
@@ -229,7 +213,7 @@ def say(peer: Peer, saying: tuple[Any, ...]) -> list[Exchange]:
         return peer.headers(stream_id, section, end=end, fragments=fragments)
     if kind == "data":
         stream_id, body, end, padding = rest
-        return peer.data(stream_id, octets(body, 16_384 - 6), end=end, padding=padding)
+        return peer.data(stream_id, body[: 16_384 - 6], end=end, padding=padding)
     if kind == "ping":
         return peer.ping(rest[0], ack=rest[1])
     if kind == "settings":
@@ -382,20 +366,20 @@ def test_a_conversation_with_some_octets_changed_does_no_harm(
     conversation: Any, data: st.DataObject
 ) -> None:
     """Mutations of something sensible reach further than noise does."""
-    spoken = bytearray(script(conversation))
+    said = bytearray(spoken(conversation))
     for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(spoken) - 1))
+        at = data.draw(st.integers(0, len(said) - 1))
         how = data.draw(st.sampled_from(["flip", "drop", "double", "insert"]))
         if how == "flip":
-            spoken[at] ^= 1 << data.draw(st.integers(0, 7))
+            said[at] ^= 1 << data.draw(st.integers(0, 7))
         elif how == "drop":
-            del spoken[at]
+            del said[at]
         elif how == "double":
-            spoken[at:at] = spoken[at : at + 20]
+            said[at:at] = said[at : at + 20]
         else:
-            spoken[at:at] = data.draw(st.binary(min_size=1, max_size=5))
-    outcomes = replay(bytes(spoken), [])[0]
-    assert replay(bytes(spoken), list(range(1, len(spoken))))[0] == outcomes
+            said[at:at] = data.draw(st.binary(min_size=1, max_size=5))
+    outcomes = replay(bytes(said), [])[0]
+    assert replay(bytes(said), list(range(1, len(said))))[0] == outcomes
 
 
 # -- flow control -------------------------------------------------------------------------------
