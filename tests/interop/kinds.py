@@ -42,7 +42,7 @@ insecure_bind = ["127.0.0.1:{ports.plain}"]
 certfile = "{site.certificate}"
 keyfile = "{site.key}"
 h2_max_concurrent_streams = {STREAMS}
-graceful_timeout = 5
+graceful_timeout = 3
 workers = 0
 errorlog = "-"
 """
@@ -127,7 +127,7 @@ http {{
   server {{ listen 127.0.0.1:{ports.plain} http2; {tree} }}
 }}
 """
-    return [[program, "-p", str(folder), "-c", _write(folder / "nginx.conf", text)]]
+    return [[program, "-e", "stderr", "-p", str(folder), "-c", _write(folder / "nginx.conf", text)]]
 
 
 def _h2o(program: str, site: Site, folder: Path, ports: Ports) -> list[list[str]]:

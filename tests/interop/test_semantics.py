@@ -188,6 +188,19 @@ def test_a_response_dropped_half_way_leaves_the_connection_whole(
     assert connection.get_response().read() == SMALL
 
 
+@choose("slow")
+def test_a_timeout_costs_its_own_stream_and_no_other(connection: HTTP20Connection) -> None:
+    """The other half of /slow comes after 1.5 s; by then its stream has been reset."""
+    beside = connection.request("GET", "/slow")
+    impatient = connection.get_response(connection.request("GET", "/slow", timeout=0.4))
+    assert impatient.read(6) == b"first,"
+    with pytest.raises(TimeoutError, match=r"localhost.*/slow"):
+        impatient.read()
+    after = connection.request("GET", "/small.txt")
+    assert connection.get_response(after).read() == SMALL
+    assert connection.get_response(beside).read() == b"first,second"
+
+
 def test_a_ping_comes_back(connection: HTTP20Connection) -> None:
     """RFC 9113 §6.7."""
     connection.request("GET", "/small.txt")
