@@ -92,10 +92,18 @@ def _show_on_terminal(response: Response, output: TextIO, notes: TextIO) -> None
                 file=notes,
             )
             return
-        last = _print(decoder.decode(chunk), output) or last
-    last = _print(decoder.decode(b"", True), output) or last
+        last = _print(_text(decoder, chunk), output) or last
+    last = _print(_text(decoder, b"", end=True), output) or last
     if last != "\n":
         _print("\n", output)
+
+
+def _text(decoder: codecs.IncrementalDecoder, octets: bytes, *, end: bool = False) -> str:
+    try:
+        return decoder.decode(octets, end)
+    except UnicodeError:
+        # Some codecs do so whatever one asks of them, UTF-16 without its mark among them.
+        return octets.decode("latin-1")
 
 
 def _print(text: str, output: TextIO) -> str:
@@ -134,10 +142,8 @@ def _content_type(value: str) -> tuple[str, str]:
         if name.strip().lower() == "charset":
             charset = quoted.strip().strip('"')
     try:
-        # Refuses what is unknown, and codecs that are not for text.
-        "".encode(charset)
-        codecs.getincrementaldecoder(charset)("replace").decode(b"\xff")
-    except (LookupError, ValueError, TypeError):
+        "".encode(charset)  # refuses what is unknown, and codecs that are not for text
+    except (LookupError, ValueError):
         charset = "utf-8"
     return media_type.strip().lower(), charset
 

@@ -36,6 +36,7 @@ def test_a_url_is_enough() -> None:
         ("http://localhost:8080/a/b?c=d#e", "http", "localhost", 8080, "/a/b?c=d"),
         ("localhost:8443/x", "https", "localhost", 8443, "/x"),
         (":8443/x", "https", "localhost", 8443, "/x"),
+        (":8/x", "https", "localhost", 8, "/x"),
         (":8443", "https", "localhost", 8443, "/"),
         (":/x", "https", "localhost", None, "/x"),
         (":", "https", "localhost", None, "/"),
@@ -132,6 +133,7 @@ def test_options_may_stand_anywhere() -> None:
 
     assert (asked.method, asked.debug, asked.timeout, asked.verify) == ("PUT", True, 2.5, "ca.pem")
     assert asked.body == b'{"a": "b"}'
+    assert ask("x.org", "--timeout", "0.5").timeout == 0.5
     assert ask("x.org", "--verify", "no").verify is False
     assert ask("x.org", "--verify", "yes").verify is True
 

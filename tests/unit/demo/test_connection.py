@@ -102,7 +102,16 @@ def test_unknown_frames_priorities_and_settings_are_ignored() -> None:
     client.send(frame("SETTINGS", payload=struct.pack(">HL", 0x99, 1)), settings(enable_push=0))
 
     assert client.acks == 3
+    assert 9 not in client.answers
     assert client.ask().status == 200
+
+
+def test_an_acknowledgement_is_not_acknowledged() -> None:
+    """RFC 9113 §6.5.3."""
+    client = Client()
+    client.send(frame("SETTINGS", ACK))
+
+    assert client.acks == 1
 
 
 def test_padding_and_priority_of_headers_are_stripped() -> None:
@@ -293,6 +302,21 @@ def test_head_gets_the_head_only() -> None:
     assert answer.body == b""
 
 
+@pytest.mark.parametrize("status", [204, 304])
+def test_statuses_without_a_body_have_none(status: int) -> None:
+    """RFC 9110 §6.4.1."""
+
+    def answer(request: Request) -> Iterator[Step]:
+        yield Head(status, [])
+        yield b"what?"
+
+    client = Client(answer)
+    client.ask()
+
+    assert client.stream(1).ended
+    assert client.stream(1).body == b""
+
+
 def test_after_goaway_streams_finish_and_new_ones_are_ignored() -> None:
     """RFC 9113 §6.8."""
     client = Client()
@@ -359,6 +383,11 @@ CONNECTION_ERRORS = [
     ("DATA on an even stream", opened(data(2, b"x")), "PROTOCOL_ERROR"),
     ("DATA without its pad length", opened(frame("DATA", PADDED, 1)), "FRAME_SIZE_ERROR"),
     ("padding too long", opened(frame("DATA", PADDED, 1, b"\x02x")), "PROTOCOL_ERROR"),
+    (
+        "DATA on an even stream below the highest",
+        lambda client: client.head() + client.head() + data(2, b"x"),
+        "PROTOCOL_ERROR",
+    ),
     ("HEADERS on stream 0", lambda client: client.head(stream_id=0), "PROTOCOL_ERROR"),
     ("HEADERS on an even stream", lambda client: client.head(stream_id=2), "PROTOCOL_ERROR"),
     (
@@ -449,6 +478,16 @@ def test_who_breaks_the_connections_rules_is_told_and_left(
     assert not client.stream(99).heads
 
 
+def test_a_broken_connection_answers_nothing_more() -> None:
+    client = Client()
+    answer = client.ask("/delay/1")
+    client.send(frame("PING", payload=bytes(7)))
+    client.turn(2)
+
+    assert not answer.heads
+    assert client.frames[-1] == ("GOAWAY", 0)
+
+
 def split_frames(octets: bytes) -> Iterator[bytes]:
     while octets:
         size = 9 + int.from_bytes(octets[:3], "big")
@@ -475,6 +514,9 @@ def test_the_connections_window_must_be_kept_to() -> None:
     client.send(frame("SETTINGS", ACK))
     client.send(client.head("/digest", method="POST", end=False))
     # In one piece, so that no WINDOW_UPDATE of the server can have been seen.
+    client.server._receive_window = 10_000
+    client.send(data(1, bytes(10_000)))
+    assert client.goaway is None
     client.server._receive_window = 10_000
     client.send(data(1, bytes(10_001)))
 
@@ -505,7 +547,7 @@ STREAM_ERRORS = [
     ("te other than trailers", malformed(*GET, ("te", "gzip")), "PROTOCOL_ERROR"),
     (
         "a content-length that is no number",
-        malformed(*GET, ("content-length", "-1")),
+        malformed(*GET, ("content-length", "+0")),
         "PROTOCOL_ERROR",
     ),
     (
