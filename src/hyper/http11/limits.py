@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from typing import Final
 
-#: One line of a head or of trailers. Cookies and policies of 8 KiB exist; http.client stops here
-#: as well.
+#: One line of a head or of trailers, without its end. Cookies and policies of 8 KiB exist;
+#: http.client stops here as well.
 MAX_LINE: Final = 65_536
 
-#: Fields in one head, or in trailers.
+#: Field lines in one head, or in trailers; the continuations of a folded one count too.
 MAX_FIELDS: Final = 256
 
-#: A whole head: all lines together.
+#: A whole head: all lines together, without their ends.
 MAX_HEAD: Final = 262_144
+
+#: The same for the answer to CONNECT, in which a proxy has little to say (CVE-2023-38039).
+MAX_CONNECT_HEAD: Final = 16_384
 
 #: All trailers together.
 MAX_TRAILERS: Final = 65_536
@@ -34,5 +37,6 @@ WHOLE_CHUNK: Final = 65_536
 MAX_UNREAD: Final = 1 << 20
 MAX_UNREAD_PIECES: Final = 16_384
 
-#: What one call of ``send_body`` takes: worth one join, one encryption and one write.
+#: Octets of a request's body that wait to be written: worth one join, one encryption and one
+#: write. ``send_body`` takes no more.
 WRITE_BATCH: Final = 262_144

@@ -8,35 +8,93 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..common.exceptions import InvalidResponseError
+from ..common.exchange import Fields
+from . import limits
 
-__all__ = ["read_field", "read_status_line", "request_head", "trailer_section"]
+__all__ = [
+    "FieldSection",
+    "Head",
+    "read_field",
+    "read_status_line",
+    "request_head",
+    "request_target",
+    "trailer_section",
+    "whole_head",
+]
 
-#: A token (RFC 9110 §5.6.2): methods and field names.
+#: A token (RFC 9110 §5.6.2), which a method is, and a field name that is received.
 _TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: A field name to send. Lower case, as everywhere in here: so a name has one spelling, and none
+#: slips past whoever looks for it.
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 #: A value to send: no CR, LF or NUL, and no blank at either end.
 _VALUE: Final = re.compile(rb"(?![ \t])[^\0\r\n]*(?<![ \t])")
-#: A request target (§3.2): visible octets only, no fragment; whichever of its forms.
-_TARGET: Final = re.compile(rb"[!\"$-~]+")
+#: What may stand for a path (§3.2.1, §3.2.4): visible octets only, no fragment.
+_PATH: Final = re.compile(rb"/[!\"$-~]*|\*")
+#: Without userinfo (RFC 9110 §4.2.4). Brackets and colons are for addresses and ports.
+_AUTHORITY: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]+")
+_SCHEME: Final = re.compile(rb"[a-z][a-z0-9+.-]*")
+#: What CONNECT asks for: with a port, whichever it is (§3.2.3).
+_HOST_AND_PORT: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]*[^:]:[0-9]+")
+
 #: A value received: without bare CR and NUL; blanks around it are already gone.
 _RECEIVED_VALUE: Final = re.compile(rb"[^\0\r\n]*")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([^\0\r\n]*))?")
+
+# The same for a head that has arrived whole and in good order, which is nearly every one. What
+# does not fit is read again line by line, where it is understood or refused. The quantifiers
+# never give back what they have taken, so that the cost grows no faster than the octets.
+_FIRST_LINE: Final = re.compile(_STATUS_LINE.pattern + rb"\r\n")
+_FIELD_LINES: Final = re.compile(
+    rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):[ \t]*+([^\0\r\n]*+)\r\n|[^\n]*+\n"
+)
+_NO_FIELD: Final = (b"", b"")
 
 #: A shorter look at what came instead of HTTP.
 _SHOWN: Final = 60
 
 
-def request_head(method: bytes, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The head of a request (§3). Raises ValueError for anything that cannot be sent."""
+# Out.
+
+
+def request_target(
+    method: bytes, scheme: bytes, authority: bytes, path: bytes, *, absolute: bool
+) -> bytes:
+    """What a request asks for (§3.2), in the form for an origin server or, ``absolute``, a proxy.
+
+    Raises ValueError for anything that cannot be sent.
+    """
     if _TOKEN.fullmatch(method) is None:
         raise ValueError(f"method {method!r} is not a token (RFC 9110 §9.1)")
-    if _TARGET.fullmatch(target) is None:
+    if _AUTHORITY.fullmatch(authority) is None:
         raise ValueError(
-            f"request target {target!r} must hold visible ASCII without '#' (RFC 9112 §3.2); "
-            "percent-encode the rest"
+            f"authority {authority!r} is not host[:port] (RFC 9112 §3.2); userinfo, blanks and "
+            "8-bit octets cannot be in it"
         )
+    if method == b"CONNECT":
+        if _HOST_AND_PORT.fullmatch(authority) is None:
+            raise ValueError(
+                f"CONNECT names host and port (RFC 9112 §3.2.3), not {authority!r}; add the port"
+            )
+        return authority
+    if _PATH.fullmatch(path) is None or (path == b"*" and method != b"OPTIONS"):
+        raise ValueError(
+            f"path {path!r} must start with '/' and hold visible ASCII without '#' (RFC 9112 "
+            "§3.2.1), or be the '*' of OPTIONS; percent-encode the rest"
+        )
+    if not absolute:
+        return path
+    if _SCHEME.fullmatch(scheme) is None:
+        raise ValueError(f"scheme {scheme!r} is not a URI scheme (RFC 3986 §3.1)")
+    # §3.2.4: the last proxy makes the '*' out of a path that is empty.
+    return b"%b://%b%b" % (scheme, authority, b"" if path == b"*" else path)
+
+
+def request_head(method: bytes, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The head of a request (§3). Raises ValueError for fields that cannot be sent."""
     return b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, _lines(fields))
 
 
@@ -48,8 +106,10 @@ def trailer_section(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
 def _lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     lines = []
     for name, value in fields:
-        if _TOKEN.fullmatch(name) is None:
-            raise ValueError(f"header name {name!r} is not a token (RFC 9110 §5.1)")
+        if _NAME.fullmatch(name) is None:
+            if name.startswith(b":"):
+                raise ValueError(f"pseudo-header {name!r} cannot be set here (RFC 9113 §8.3)")
+            raise ValueError(f"header name {name!r} is not a token in lower case (RFC 9110 §5.1)")
         if _VALUE.fullmatch(value) is None:
             raise ValueError(
                 "header values may not contain CR, LF or NUL, nor start or end with a blank "
@@ -57,6 +117,47 @@ def _lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
             )
         lines.append(b"%b: %b\r\n" % (name, value))
     return b"".join(lines)
+
+
+# In.
+
+
+class Head(NamedTuple):
+    """The head of a response, interim or final.
+
+    minor_version  1 for HTTP/1.1
+    status         100 to 999
+    reason         the words after it
+    fields         with their names in lower case
+    size           octets of all its lines, without their ends
+    """
+
+    minor_version: int
+    status: int
+    reason: bytes
+    fields: Fields
+    size: int
+
+
+def whole_head(data: bytes, at: int) -> tuple[Head, int] | None:
+    """The head that begins at ``at`` and where it ends, if it is all there and ordinary.
+
+    None says nothing against it: it may be incomplete, large, odd or wrong.
+    """
+    stop = data.find(b"\r\n\r\n", at, at + limits.MAX_LINE)
+    if stop < 0:
+        return None
+    line = _FIRST_LINE.match(data, at, stop + 2)
+    if line is None:
+        return None
+    minor, status, reason = line.groups()
+    fields = _FIELD_LINES.findall(data, line.end(), stop + 2)
+    count = len(fields)
+    if count > limits.MAX_FIELDS or _NO_FIELD in fields:
+        return None
+    fields = [(name.lower(), value.rstrip(b" \t")) for name, value in fields]
+    head = Head(int(minor), int(status), reason or b"", fields, stop - at - 2 * count)
+    return head, stop + 4
 
 
 def read_status_line(line: bytes) -> tuple[int, int, bytes]:
@@ -75,10 +176,52 @@ def read_field(line: bytes) -> tuple[bytes, bytes]:
     """``(name in lower case, value)`` of a field line (§5)."""
     name, colon, value = line.partition(b":")
     if not colon or _TOKEN.fullmatch(name) is None:
-        raise InvalidResponseError(f"not a field line (RFC 9112 §5): {line[:_SHOWN]!r}")
-    value = value.strip(b" \t")
+        raise InvalidResponseError(
+            f"not a field line (RFC 9112 §5), from its start to the colon: {name[:_SHOWN]!r}"
+        )
+    name = name.lower()
+    return name, _value(name, value)
+
+
+def _value(name: bytes, text: bytes) -> bytes:
+    """The value in what stands behind a colon, or in a continuation of it (§5.1)."""
+    value = text.strip(b" \t")
     if _RECEIVED_VALUE.fullmatch(value) is None:
         raise InvalidResponseError(
             f"the value of {name[:_SHOWN]!r} holds CR or NUL (RFC 9110 §5.5)"
         )
-    return name.lower(), value
+    return value
+
+
+class FieldSection:
+    """The fields of a head or of trailers as they come in, line by line (§5, §7.1.2).
+
+    fields  what has come so far
+    size    octets of all lines, without their ends
+
+    ``max_size`` bounds that size, and ``size`` is what it begins with.
+    """
+
+    def __init__(self, max_size: int, size: int = 0) -> None:
+        self.fields: list[tuple[bytes, bytes]] = []
+        self.size = size
+        self._max_size = max_size
+        self._lines = 0
+
+    def add(self, line: bytes) -> None:
+        """Take one more line in; InvalidResponseError for what none can be, or for too many."""
+        fields = self.fields
+        self.size += len(line)
+        self._lines += 1
+        if self.size > self._max_size:
+            raise InvalidResponseError(f"fields of more than {self._max_size} octets together")
+        if self._lines > limits.MAX_FIELDS:
+            raise InvalidResponseError(f"more than {limits.MAX_FIELDS} field lines")
+        if not line.startswith((b" ", b"\t")):
+            fields.append(read_field(line))
+        elif fields:
+            # §5.2: a folded line, which nobody may write any more, becomes one blank.
+            name, value = fields[-1]
+            fields[-1] = (name, b" ".join(filter(None, (value, _value(name, line)))))
+        else:
+            raise InvalidResponseError("a blank before the first field (RFC 9112 §2.2)")

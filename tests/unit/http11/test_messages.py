@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from hyper.common.exceptions import InvalidResponseError
-from hyper.http11.messages import read_field, read_status_line, request_head, trailer_section
+from hyper.http11 import limits
+from hyper.http11.messages import (
+    FieldSection,
+    Head,
+    read_field,
+    read_status_line,
+    request_head,
+    request_target,
+    trailer_section,
+    whole_head,
+)
 
 
 def test_a_head_is_lines_with_an_empty_one_at_the_end() -> None:
@@ -15,22 +25,67 @@ def test_a_head_is_lines_with_an_empty_one_at_the_end() -> None:
     )
 
 
+def target(
+    method: bytes = b"GET",
+    authority: bytes = b"example.org",
+    path: bytes = b"/a?b",
+    scheme: bytes = b"http",
+    absolute: bool = False,
+) -> bytes:
+    return request_target(method, scheme, authority, path, absolute=absolute)
+
+
+def test_the_four_forms_of_a_target() -> None:
+    """RFC 9112 §3.2."""
+    assert target() == b"/a?b"
+    assert target(absolute=True) == b"http://example.org/a?b"
+    assert target(b"CONNECT", b"example.org:443", absolute=True) == b"example.org:443"
+    assert target(b"CONNECT", b"[::1]:443") == b"[::1]:443"
+    assert target(b"OPTIONS", path=b"*") == b"*"
+    assert target(b"OPTIONS", path=b"*", absolute=True) == b"http://example.org"
+
+
 @pytest.mark.parametrize("method", [b"", b"G ET", b"GET\r\nx: y", b"G\0T"])
 def test_a_method_must_be_a_token(method: bytes) -> None:
     with pytest.raises(ValueError, match="not a token"):
-        request_head(method, b"/", [])
+        target(method)
 
 
-@pytest.mark.parametrize("target", [b"", b"/a b", b"/\r\nx: y", b"/#a", b"/\xe4", b"/\0"])
-def test_a_target_holds_visible_octets_only(target: bytes) -> None:
+@pytest.mark.parametrize(
+    "path", [b"", b"a", b"http://a/", b"/a b", b"/\r\nx: y", b"/#a", b"/\xe4", b"/\0", b"*"]
+)
+def test_a_path_begins_with_a_slash_and_holds_visible_octets_only(path: bytes) -> None:
     with pytest.raises(ValueError, match="percent-encode"):
-        request_head(b"GET", target, [])
+        target(path=path)
 
 
-@pytest.mark.parametrize("name", [b"", b"a b", b"a:", b"a\r\n", b"\xe4"])
+@pytest.mark.parametrize("authority", [b"", b"a b", b"me@example.org", b"a/b", b"a\r\nb", b"\xe4"])
+def test_an_authority_is_a_host_and_maybe_a_port(authority: bytes) -> None:
+    with pytest.raises(ValueError, match="is not host"):
+        target(authority=authority)
+
+
+@pytest.mark.parametrize("authority", [b"example.org", b":443", b"example.org:", b"[::1]"])
+def test_connect_needs_a_port(authority: bytes) -> None:
+    with pytest.raises(ValueError, match="add the port"):
+        target(b"CONNECT", authority)
+
+
+@pytest.mark.parametrize("scheme", [b"", b"HTTP", b"a b", b"a:"])
+def test_a_proxy_needs_a_scheme(scheme: bytes) -> None:
+    with pytest.raises(ValueError, match="not a URI scheme"):
+        target(scheme=scheme, absolute=True)
+
+
+@pytest.mark.parametrize("name", [b"", b"a b", b"a:", b"a\r\n", b"\xe4", b"Upper"])
 def test_a_name_must_be_a_token(name: bytes) -> None:
     with pytest.raises(ValueError, match="not a token"):
         request_head(b"GET", b"/", [(name, b"x")])
+
+
+def test_a_pseudo_header_is_named_for_what_it_is() -> None:
+    with pytest.raises(ValueError, match="pseudo-header b':path'"):
+        request_head(b"GET", b"/", [(b":path", b"x")])
 
 
 @pytest.mark.parametrize("value", [b"a\r\nb", b"a\nb", b"a\rb", b"\0", b" a", b"a\t"])
@@ -102,3 +157,98 @@ def test_lines_that_are_no_field(line: bytes) -> None:
 def test_values_without_sense(line: bytes) -> None:
     with pytest.raises(InvalidResponseError, match="CR or NUL"):
         read_field(line)
+
+
+def test_an_error_shows_no_value() -> None:
+    for line in (b"authorization : secret", b"authorization: sec\0ret"):
+        with pytest.raises(InvalidResponseError) as caught:
+            read_field(line)
+        assert "authorization" in str(caught.value) and "sec" not in str(caught.value)
+
+
+# a whole head at once
+
+
+def by_line(head: bytes) -> Head:
+    """The same, the slow way."""
+    first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    section = FieldSection(limits.MAX_HEAD, len(first))
+    for line in lines:
+        section.add(line)
+    return Head(*read_status_line(first), section.fields, section.size)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.0 404\r\nA:b\r\n\r\n",
+        b"HTTP/1.1 200 \r\nServer: x\r\nSERVER: \t y \t\r\nE:\r\nF: a:b \xff\x01\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * limits.MAX_FIELDS + b"\r\n",
+    ],
+)
+def test_a_whole_head_means_what_its_lines_mean(head: bytes) -> None:
+    assert whole_head(b"before" + head + b"after\r\n\r\n", 6) == (by_line(head), 6 + len(head))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\na: b\r\n",
+        b"HTTP/1.1 200 OK\na: b\n\nbody\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\na: b\nc: d\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\na : b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\na: b\rc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\na: \0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        b"HTTP/1.1 200 O\rK\r\n\r\n",
+        b"\r\nHTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * (limits.MAX_FIELDS + 1) + b"\r\n",
+        b"HTTP/1.1 200 OK\r\na: " + b"x" * limits.MAX_LINE + b"\r\n\r\n",
+    ],
+)
+def test_whatever_is_odd_is_left_to_be_read_by_line(head: bytes) -> None:
+    assert whole_head(head, 0) is None
+
+
+# line by line
+
+
+def section(*lines: bytes, max_size: int = limits.MAX_HEAD) -> FieldSection:
+    made = FieldSection(max_size, 10)
+    for line in lines:
+        made.add(line)
+    return made
+
+
+def test_folded_lines_become_one_blank() -> None:
+    """RFC 9112 §5.2."""
+    made = section(b"A: b", b" \t c ", b"\t", b"E:", b" f", b"G: h")
+    assert made.fields == [(b"a", b"b c"), (b"e", b"f"), (b"g", b"h")]
+    assert made.size == 10 + 4 + 5 + 1 + 2 + 2 + 4
+
+
+def test_nothing_is_folded_before_the_first_field() -> None:
+    with pytest.raises(InvalidResponseError, match="before the first field"):
+        section(b" a: b")
+
+
+def test_a_folded_line_is_held_to_the_rules_of_a_value() -> None:
+    with pytest.raises(InvalidResponseError, match="the value of b'a' holds CR or NUL"):
+        section(b"a: b", b" c\0")
+
+
+def test_a_section_is_measured() -> None:
+    assert section(b"a: b", max_size=14).size == 14
+    with pytest.raises(InvalidResponseError, match="more than 13 octets"):
+        section(b"a: b", max_size=13)
+
+
+@pytest.mark.parametrize("line", [b"a: b", b" folded", b" "])
+def test_the_lines_of_a_section_are_counted_folded_ones_too(line: bytes) -> None:
+    lines = [b"a: b", *[line] * (limits.MAX_FIELDS - 1)]
+    section(*lines)
+    with pytest.raises(InvalidResponseError, match="more than 256 field lines"):
+        section(*lines, line)
