@@ -264,8 +264,8 @@ class Download(Case):
             last = frame_head(frame_size, DATA, END_STREAM, stream) + bytes(frame_size)
             answer = headers_frames(stream, encoder.encode(fields), 16384, end=False)
             answer += data * ((1 << 20) // frame_size - 1) + last
-            # TLS gives up to 16 KiB at a time; a transport joins what is there.
-            self.answers.append([answer[at : at + 65536] for at in range(0, len(answer), 65536)])
+            # A TLS record is 16 KiB at most, so with such frames every one lies in two reads.
+            self.answers.append([answer[at : at + 16384] for at in range(0, len(answer), 16384)])
 
     def work(self, side: Side) -> None:
         for answer in self.answers:
