@@ -168,6 +168,14 @@ def test_a_size_update_evicts() -> None:
     assert (decoder.table, decoder.table_size) == ([], 0)
 
 
+@pytest.mark.parametrize("first", [0x40, 0x41, 0x7D, 0x82, 0x00, 0x10, 0x1E])
+def test_any_field_may_follow_an_update(first: int) -> None:
+    field = bytes((first,))
+    if first < 0x80:
+        field += (b"" if first & 0x0F else b"\x01a") + b"\x01b"
+    assert Decoder().decode(update(100) + field) == Decoder().decode(field)
+
+
 def test_a_block_of_its_own_may_be_all_that_an_update_needs() -> None:
     decoder = Decoder()
     assert decoder.decode(update(0) + update(4096)) == []

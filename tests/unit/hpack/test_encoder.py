@@ -137,6 +137,16 @@ def test_without_a_table_nothing_is_inserted(pair: Pair) -> None:
     assert pair.kinds((b"accept-charset", b""), 1) == [INDEXED]
 
 
+def test_indices_of_one_octet_and_of_two(pair: Pair) -> None:
+    """§5.1: with 110 entries, an index is 62 to 171."""
+    fields = [(b"%d" % number, b"") for number in range(110)]
+    pair.send(*fields)
+    blocks = [pair.send(field) for field in reversed(fields)]
+    assert [block.hex() for block in blocks[64:67]] == ["fe", "ff00", "ff01"]
+    assert blocks[-1].hex() == "ff2c"
+    pair.send(*[(name, b"new") for name, _ in fields])
+
+
 # Secrets (§7.1.3).
 
 
@@ -209,6 +219,15 @@ def test_strings_of_every_length(pair: Pair, length: int) -> None:
     for octet in b"a", b"&", b"\n":
         text = octet * length
         pair.send((b":path", text), (b"accept", text), (text, b"x"), (b"x-" + text, text))
+
+
+@pytest.mark.parametrize(
+    ("length", "octets"),
+    [(126, "7e"), (127, "7f00"), (128, "7f01"), (254, "7f7f"), (255, "7f8001"), (1337, "7fba09")],
+)
+def test_integers_are_as_short_as_can_be(pair: Pair, length: int, octets: str) -> None:
+    """§5.1."""
+    assert pair.send((b":path", b"&" * length))[1:].startswith(bytes.fromhex(octets) + b"&")
 
 
 # Size updates (§4.2).
