@@ -168,13 +168,10 @@ class HTTP20Connection:
             raise TypeError("body and data are two names for one thing; give only one of them")
         asked = self._origin.ask(method, url, body, headers, trailers, never_index)
         seconds = self._timeout if timeout is None else _seconds(timeout)
-        if asked.body is None:
-            pump, exchange = self._start(asked)
-            if pump.transport.unsent:
-                self._see_through(pump, exchange, asked, seconds)
-            response = HTTP20Response(pump, exchange, asked, seconds)
-        else:
-            response = self._send_whole(asked, seconds)
+        pump, exchange = self._start(asked)
+        response = HTTP20Response(pump, exchange, asked, seconds)
+        if asked.body is not None or pump.transport.unsent:
+            self._complete_or_repeat(response)
         stream_id = response.stream_id
         assert stream_id is not None
         mine = self._mine.responses
@@ -295,24 +292,39 @@ class HTTP20Connection:
                 if pump.protocol.accepting or not error.retryable or dials >= MAX_DIALS:
                     raise own_error(error, self._where) from error.__cause__
 
-    def _send_whole(self, asked: Asked, timeout: float | None) -> HTTP20Response:
-        """Send the head and the body; once more if the server surely did not process them."""
-        repeated = False
-        while True:
-            pump, exchange = self._start(asked)
-            try:
-                self._upload(pump, exchange, asked, timeout)
-            except HTTP20Error as error:
-                if error.retryable and not repeated and self._rewound(asked):
-                    repeated = True
-                    continue
-                raise own_error(error, self._where) from error.__cause__
-            except BaseException:
-                pump.cancel(exchange)
+    def _complete_or_repeat(self, response: HTTP20Response) -> None:
+        """Send what is left of a request; all of it once more if that is safe (§8.7)."""
+        try:
+            self._complete(response)
+        except HTTP20Error as error:
+            if not error.retryable or not self._rewound(response._asked):
                 raise
-            response = HTTP20Response(pump, exchange, asked, timeout)
-            response._repeated = repeated
-            return response
+            self._repeat(response)
+
+    def _repeat(self, response: HTTP20Response) -> None:
+        """Send a request once more, its body being at its beginning."""
+        response._repeated = True
+        response._pump, response._exchange = self._start(response._asked)
+        response.stream_id = response._exchange.id
+        self._complete(response)
+
+    def _complete(self, response: HTTP20Response) -> None:
+        """Send what is left of a request; give its stream up if that fails."""
+        pump = response._pump
+        exchange = response._exchange
+        asked = response._asked
+        timeout = response._timeout
+        try:
+            if asked.body is not None:
+                self._upload(pump, exchange, asked, timeout)
+            else:
+                self._see_through(pump, exchange, asked, timeout)
+        except HTTP20Error as error:
+            pump.cancel(exchange)
+            raise own_error(error, self._where) from error.__cause__
+        except BaseException:
+            pump.cancel(exchange)
+            raise
 
     def _upload(self, pump: Pump, exchange: Exchange, asked: Asked, timeout: float | None) -> None:
         """Send the body as the windows allow it, until the server has answered in full."""
@@ -331,8 +343,7 @@ class HTTP20Connection:
                         raise timed_out("free stream", asked, exchange, timeout)
                     deadline = None
                 taken = pump.send_body(exchange, view, end, trailers)
-                if pump.transport.unsent:
-                    self._see_through(pump, exchange, asked, timeout)
+                self._see_through(pump, exchange, asked, timeout)
                 if taken == len(view):
                     break
                 if exchange.ended:
@@ -352,13 +363,7 @@ class HTTP20Connection:
     def _see_through(
         self, pump: Pump, exchange: Exchange, asked: Asked, timeout: float | None
     ) -> None:
-        try:
-            sent = pump.see_through(exchange, timeout)
-        except BaseException:
-            pump.cancel(exchange)
-            raise
-        if not sent:
-            pump.cancel(exchange)
+        if pump.transport.unsent and not pump.see_through(exchange, timeout):
             raise timed_out("progress in writing", asked, exchange, timeout)
 
     def _await_head(self, response: HTTP20Response) -> None:
@@ -389,24 +394,7 @@ class HTTP20Connection:
                 or not self._rewound(response._asked)
             ):
                 raise own_error(error, self._where)
-            response._repeated = True
-            again = self._send_again(response._asked, timeout)
-            response._pump, response._exchange = again
-            response.stream_id = response._exchange.id
-
-    def _send_again(self, asked: Asked, timeout: float | None) -> tuple[Pump, Exchange]:
-        pump, exchange = self._start(asked)
-        try:
-            if asked.body is not None:
-                self._upload(pump, exchange, asked, timeout)
-            elif pump.transport.unsent:
-                self._see_through(pump, exchange, asked, timeout)
-        except BaseException as error:
-            pump.cancel(exchange)
-            if isinstance(error, HTTP20Error):
-                raise own_error(error, self._where) from error.__cause__
-            raise
-        return pump, exchange
+            self._repeat(response)
 
     def _rewound(self, asked: Asked) -> bool:
         """Whether the request can be sent again; then its body is at its beginning."""

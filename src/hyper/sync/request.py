@@ -174,6 +174,10 @@ class Origin:
 
 def host_and_port(host: str, port: int | None) -> tuple[str, int]:
     """Take ``name``, ``name:port``, ``[::1]``, ``[::1]:port`` or a bare IPv6 address apart."""
+    if any(sign in host for sign in "/@?#"):
+        raise ValueError(
+            f"host {host!r} is not a host; give 'name' or 'name:port', and the path to request()"
+        )
     name, text = host, ""
     if host.startswith("["):
         name, bracket, rest = host[1:].partition("]")
@@ -190,10 +194,6 @@ def host_and_port(host: str, port: int | None) -> tuple[str, int]:
         port = 443
     if not 0 < port < 65536:
         raise ValueError(f"port {port} is not within 1 to 65535")
-    if any(sign in name for sign in "/@?#"):
-        raise ValueError(
-            f"host {host!r} is not a host; give 'name' or 'name:port', and the path to request()"
-        )
     ascii_host(name)  # raises ValueError for what no host can be
     return name, port
 
