@@ -102,16 +102,18 @@ def list_members(fields: Fields, wanted: bytes) -> list[bytes]:
 
 
 def _content_length(fields: Fields) -> int:
-    """The value of content-length; the same one twice is put up with (§6.3)."""
+    """The value of content-length; the same one twice, or in a list, is put up with (§6.3)."""
     lengths = set()
-    for name, value in fields:
+    for name, values in fields:
         if name == b"content-length":
-            # isdigit() of bytes knows ASCII only; int() alone would take "+1" and "1_0".
-            if not value.isdigit() or len(value) > 19:
-                raise InvalidResponseError(
-                    f"content-length is {value[:20]!r}, not a number (RFC 9112 §6.3)"
-                )
-            lengths.add(int(value))
+            for value in values.split(b","):
+                digits = value.strip(b" \t")
+                # isdigit() of bytes knows ASCII only; int() alone would take "+1" and "1_0".
+                if not digits.isdigit() or len(digits) > 19:
+                    raise InvalidResponseError(
+                        f"content-length is {values[:20]!r}, not a number (RFC 9112 §6.3)"
+                    )
+                lengths.add(int(digits))
     if len(lengths) > 1:
         raise InvalidResponseError(
             f"content-length has {len(lengths)} different values (RFC 9112 §6.3)"

@@ -73,10 +73,18 @@ class HTTP11Protocol(Receiver):
         options: list[bytes] = []
         if b"connection" in names:
             options = list_members(fields, b"connection")
-        if b"te" in names and b"te" not in options:
-            # §7.4: whoever sends TE must say that it is for the next hop only.
-            fields.append((b"connection", b"TE"))
+        if b"te" in names:
+            if list_members(fields, b"te") != [b"trailers"]:
+                raise ValueError("'te' may only be 'trailers' (RFC 9112 §7.4)")
+            if b"te" not in options:
+                # §7.4: whoever sends TE must say that it is for the next hop only.
+                fields.append((b"connection", b"TE"))
         if not end and left is None:
+            if not self._knows_chunks:
+                raise ValueError(
+                    "the server speaks HTTP/1.0, which has no chunks (RFC 9112 §6.1); set "
+                    "content-length"
+                )
             fields.append((b"transfer-encoding", b"chunked"))
         if self.offer_upgrade is not None:
             fields += (

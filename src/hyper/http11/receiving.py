@@ -127,9 +127,12 @@ class Receiver(ConnectionState):
         """Octets that are no response to anything."""
         if self.switched is not None:
             self.switched = data
+        elif not data.strip(b"\r\n"):
+            # §9.2: empty lines alone may be discarded.
+            return
         elif self._current is None:
-            # A timeout's 408, or the body that a 204 cannot have: whatever it is, it would be
-            # taken for the next response (§9.2).
+            # A timeout's 408, or the body that a 204 cannot have: it must not be taken for the
+            # next response (§6.3, §9.2).
             self._stop("the server sent octets that nobody asked for")
         else:
             # The same, just before the next request leaves.
@@ -170,7 +173,7 @@ class Receiver(ConnectionState):
         state = self._state
         if state == STATUS_LINE:
             if not line and self._empty_line_allowed:
-                # §2.2 has servers put up with an empty line before a request; we do the same.
+                # §9.2 discards empty lines behind a response; one may be late.
                 self._empty_line_allowed = False
                 return
             self._status_line = read_status_line(line)
@@ -205,6 +208,7 @@ class Receiver(ConnectionState):
         exchange.status = status
         exchange.reason = reason
         exchange.headers = fields
+        self._knows_chunks = minor_version > 0
         if not keep_alive:
             # §9.6: nothing more may be sent here, so what waits need not wait any longer.
             self._stop("the server closes the connection after its response")

@@ -65,6 +65,8 @@ class ConnectionState(Protocol):
         self._size = 0
         self._left = 0
         self._empty_line_allowed = False
+        # False after a response in HTTP/1.0.
+        self._knows_chunks = True
         # The head, or the trailers, that come in line by line.
         self._status_line = (0, 0, b"")
         self._section = FieldSection(0)
@@ -96,6 +98,9 @@ class ConnectionState(Protocol):
             # The server has had enough of a body that it has not got whole (§9.3).
             self._stop("the response came before the whole request was sent")
         elif self._queue:
+            if self._queue[0].chunked and not self._knows_chunks:
+                self._stop("the server speaks HTTP/1.0, which has no chunks (RFC 9112 §6.1)")
+                return
             waiting = self._queue.popleft()
             self._open(waiting)
             self._moved[waiting] = None

@@ -88,12 +88,15 @@ def test_the_name_of_a_coding_may_be_written_in_any_case_and_with_empty_neighbou
 
 def test_the_same_length_twice_is_one_length() -> None:
     assert framing(length(b"5"), length(b"05")).length == 5
+    assert framing(length(b"5, 5"), length(b"5 ,\t5")).length == 5
     with pytest.raises(InvalidResponseError, match="2 different values"):
         framing(length(b"5"), length(b"6"))
+    with pytest.raises(InvalidResponseError, match="3 different values"):
+        framing(length(b"5, 6"), length(b"5,7"))
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"-1", b"+1", b"1_0", b"5, 5", b"0x5", b" 5", b"\xb2", b"9" * 20]
+    "value", [b"", b"-1", b"+1", b"1_0", b"5,", b",5", b"5 5", b"5;5", b"0x5", b"\xb2", b"9" * 20]
 )
 def test_lengths_that_are_none(value: bytes) -> None:
     with pytest.raises(InvalidResponseError, match="content-length is"):

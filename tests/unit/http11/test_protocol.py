@@ -73,6 +73,9 @@ def test_connect_has_no_body() -> None:
 def test_te_is_for_the_next_hop_only() -> None:
     """RFC 9110 §10.1.4."""
     assert b"\r\nconnection: TE\r\n" in written(b"GET", (b"te", b"trailers"))
+    for value in (b"chunked", b"gzip", b"trailers, gzip;q=0.5", b""):
+        with pytest.raises(ValueError, match="may only be 'trailers'"):
+            written(b"GET", (b"te", value))
     said = (b"connection", b"x, TE")
     assert written(b"GET", (b"te", b"trailers"), said).count(b"connection") == 1
 
@@ -121,6 +124,15 @@ def test_a_body_of_unknown_length_goes_out_in_chunks() -> None:
     assert client.data_to_send() == (
         b"11\r\n" + b"x" * 17 + b"\r\n" + b"1\r\ny\r\n" + b"0\r\nx-sum: 1\r\n\r\n"
     )
+
+
+def test_a_server_of_http_1_0_is_sent_no_chunks() -> None:
+    """RFC 9112 §6.1."""
+    client, _ = asked()
+    client.receive_data(b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n")
+    with pytest.raises(ValueError, match="set content-length"):
+        ask(client, b"POST", end=False)
+    assert ask(client, b"POST", (LENGTH, b"1"), end=False).opened
 
 
 def test_trailers_need_chunks() -> None:

@@ -118,6 +118,17 @@ def test_octets_behind_a_response_are_nobodys(waiting: bool) -> None:
     assert second is None or second.error.retryable
 
 
+@pytest.mark.parametrize("waiting", [False, True])
+def test_empty_lines_behind_a_response_are_discarded(waiting: bool) -> None:
+    """§9.2."""
+    client, first = asked()
+    if waiting:
+        ask(client)
+    client.receive_data(EMPTY + b"\r\n\r\n")
+    client.receive_data(b"\n")
+    assert first.ended and client.accepting and not client.closed
+
+
 def offering() -> tuple[Any, Any]:
     client = HTTP11Protocol()
     client.offer_upgrade = b"AAMAAABk"

@@ -74,6 +74,19 @@ def test_whoever_waits_learns_from_the_head_that_the_connection_will_close(head:
     assert first.ended and first.error is None
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_server_that_turns_out_to_have_no_chunks_is_sent_none(chunked: bool) -> None:
+    """RFC 9112 §6.1."""
+    client, _ = asked()
+    head = () if chunked else ((b"content-length", b"1"),)
+    upload = ask(client, b"POST", *head, end=False)
+    client.receive_data(b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n")
+    assert upload.opened is not chunked
+    assert client.accepting is not chunked
+    if chunked:
+        assert "HTTP/1.0" in str(upload.error) and upload.error.retryable
+
+
 @pytest.mark.parametrize("octets", [EMPTY + EMPTY, b"HTTP/1.1 204 No Content\r\n\r\nbody"])
 def test_octets_behind_a_response_end_the_connection(octets: bytes) -> None:
     client, exchange = answered(octets)
