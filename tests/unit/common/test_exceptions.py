@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import pickle
 
 import pytest
@@ -17,6 +18,16 @@ def test_what_the_other_side_did_can_be_caught_as_one_class(name: str) -> None:
     assert issubclass(error, HyperError)
     # Neither the user's own mistakes nor the network's: those keep Python's own classes.
     assert not issubclass(error, (ValueError, TypeError, OSError))
+
+
+def test_a_lost_connection_is_pythons_own_kind_as_well() -> None:
+    error = exceptions.ConnectionError("the server closed the connection", retryable=True)
+    assert isinstance(error, HyperError)
+    assert isinstance(error, builtins.ConnectionError)
+    assert str(error) == "the server closed the connection"
+    assert error.retryable is True
+    assert exceptions.ConnectionError().retryable is False
+    assert HyperError.retryable is False
 
 
 def test_an_error_carries_no_octets_unless_a_read_put_them_there() -> None:

@@ -31,3 +31,8 @@ def test_a_protocol_has_to_speak_every_verb() -> None:
 def test_a_protocol_that_speaks_them_all_can_be_made() -> None:
     spoken = {verb: lambda *_: None for verb in Protocol.__abstractmethods__}
     assert isinstance(type("Fluent", (Protocol,), spoken)(), Protocol)
+
+
+def test_a_protocol_that_has_windows_never_asks_for_a_pause() -> None:
+    spoken = {verb: lambda *_: None for verb in Protocol.__abstractmethods__}
+    assert type("Fluent", (Protocol,), spoken)().paused is False
