@@ -173,13 +173,13 @@ class Decoder:
 
                 length = block[at]
                 if length < 0x7F:
-                    start_of = at + 1
+                    begin = at + 1
                     at += length + 1
-                    value = block[start_of:at]
+                    value = block[begin:at]
                 elif 0x7F < length < 0xFF:
-                    start_of = at + 1
+                    begin = at + 1
                     at += length - 0x7F
-                    value = decoded[block[start_of:at]]
+                    value = decoded[block[begin:at]]
                 else:
                     value, at = self._string(block, at, left, fields)
 
