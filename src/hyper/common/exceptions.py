@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import builtins
 from copy import copy
+from typing import NamedTuple
+
+from .headers import HTTPHeaderMap
 
 __all__ = [
     "ConnectionError",
@@ -19,6 +22,7 @@ __all__ = [
     "HyperError",
     "InvalidResponseError",
     "ProxyError",
+    "ProxyResponse",
     "own_copy",
 ]
 
@@ -44,8 +48,21 @@ class ConnectionError(HyperError, builtins.ConnectionError):
         self.retryable = retryable
 
 
+class ProxyResponse(NamedTuple):
+    """What a proxy answered instead of opening a tunnel."""
+
+    status: int
+    reason: str
+    headers: HTTPHeaderMap
+
+
 class ProxyError(HyperError):
-    """The proxy refused to open a tunnel, or answered with something that is not HTTP."""
+    """The proxy refused to open a tunnel, or answered with something that is not HTTP.
+
+    response  its answer, never the origin's; ``None`` if there was none
+    """
+
+    response: ProxyResponse | None = None
 
 
 class InvalidResponseError(HyperError):
