@@ -160,6 +160,26 @@ def test_a_stream_window_below_the_default_binds_once_it_is_acknowledged() -> No
     peer.expect_stream_error(exchange.id, ErrorCode.FLOW_CONTROL_ERROR)
 
 
+@pytest.mark.parametrize(("size", "fits"), [(10, True), (11, False)])
+def test_the_acknowledgement_moves_the_windows_of_streams_that_are_open(
+    size: int, fits: bool
+) -> None:
+    """§6.9.2: by the difference, for what we receive as for what we send."""
+    peer = fresh(stream_window=10)
+    exchange = peer.protocol.request(b"GET", b"https", b"example.org", b"/", [], end=True)
+    peer.expect_preface()
+    peer.written()
+    peer.settings()
+    peer.settings(ack=True)
+    peer.written()
+    peer.headers(exchange.id)
+    peer.data(exchange.id, bytes(size))
+    if fits:
+        peer.expect_nothing()
+    else:
+        peer.expect_stream_error(exchange.id, ErrorCode.FLOW_CONTROL_ERROR)
+
+
 def test_data_sent_before_the_servers_ack_may_go_by_the_default_window() -> None:
     """§6.9.3: a receiver must be prepared for data sent before its SETTINGS took effect."""
     peer = fresh(stream_window=10)

@@ -62,13 +62,18 @@ def test_content_length_means_nothing_for_a_tunnel(peer: Peer) -> None:
     assert body_of(exchange) == b"more than three"
 
 
-def test_a_refused_tunnel_is_a_response_like_any_other(peer: Peer) -> None:
-    exchange = tunnel(peer)
-    peer.written()
-    peer.answer(exchange.id, b"no", [(":status", "407"), ("content-length", "2")])
-    assert exchange.status == 407
-    assert exchange.ended
-    assert body_of(exchange) == b"no"
+@pytest.mark.parametrize("status", [300, 407, 502])
+def test_a_refused_tunnel_is_a_response_like_any_other(peer: Peer, status: int) -> None:
+    """A content-length and trailers mean there what they always do."""
+    for length in ("2", "3"):
+        exchange = tunnel(peer)
+        peer.written()
+        peer.headers(exchange.id, [(":status", str(status)), ("content-length", length)])
+        peer.data(exchange.id, b"no")
+        peer.headers(exchange.id, [("x-trailer", "1")], end=True)
+        assert exchange.status == status
+        assert exchange.ended is (length == "2")
+        assert body_of(exchange) == b"no"
 
 
 def test_trailers_in_a_tunnel_are_a_stream_error(peer: Peer) -> None:
