@@ -268,12 +268,10 @@ class RecordTrace:
         self._start = clock()
         self._connection = f"{os.getpid()}.{next(self._numbers)}"
         self._whole = True
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            if not os.fstat(file).st_size:
-                os.write(file, HEADING.encode())
-        finally:
-            os.close(file)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with open(descriptor, "ab", buffering=0) as file:
+            if not file.tell():
+                file.write(HEADING.encode())
 
     def __call__(self, direction: str, data: bytes) -> None:
         seconds = self._clock() - self._start

@@ -154,6 +154,8 @@ def test_padding_priority_and_promises_are_taken_off_the_block(lines: Lines) -> 
 
     promise = frame("PUSH_PROMISE", END_HEADERS | PADDED, 1, padded(b"\0\0\0\2" + block, 0))
     assert lines.one(promise).endswith("padding=0 promises=2 :path=/")
+    promise = frame("PUSH_PROMISE", END_HEADERS, 1, b"\0\0\0\4")
+    assert lines.one(promise).endswith("promises=4")
 
 
 def test_a_block_in_pieces_is_shown_with_its_last_one(lines: Lines) -> None:
@@ -167,6 +169,13 @@ def test_a_block_in_pieces_is_shown_with_its_last_one(lines: Lines) -> None:
         "< 1 CONTINUATION 1 (to be continued)",
         f"< 1 CONTINUATION {len(block) - 2} END_HEADERS :status=200 server=x",
     ]
+
+
+def test_a_block_that_was_left_off_is_forgotten(lines: Lines) -> None:
+    block = lines.encoder.encode([(":status", "200")])
+    lines.of(frame("HEADERS", 0, 1, b"\xff"))
+
+    assert lines.one(frame("HEADERS", END_HEADERS, 3, block)).endswith(" :status=200")
 
 
 def test_a_block_without_an_end_is_not_kept(lines: Lines) -> None:
@@ -222,6 +231,7 @@ def test_what_is_no_http2_is_said_once(direction: str, octets: bytes) -> None:
 
     assert said[-1].startswith(f"{direction} not HTTP/2 from here on: ")
     assert lines.of(octets, direction) == []
+    assert len(lines.trace._directions[direction]._inbox) == 0
 
 
 def conversation() -> bytes:
@@ -453,6 +463,8 @@ def test_a_file_that_is_none_is_one_line(
 
 def test_whoever_stops_reading_is_no_news(tmp_path: Path) -> None:
     path = recorded(tmp_path)
+    record = RecordTrace(str(path))
+    record(">", PREFACE + SETTINGS * 2000)  # more than any buffer holds back
     command = [sys.executable, "-m", "hyper.trace", str(path)]
     read, write = os.pipe()
     os.close(read)

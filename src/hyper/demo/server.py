@@ -175,13 +175,13 @@ class DemoServer:
             return
         more = connection.produce(now)
         try:
-            if connection.outbox:
-                del connection.outbox[: client.socket.send(connection.outbox)]
+            sent = client.socket.send(connection.outbox) if connection.outbox else 0
         except BlockingIOError:
-            pass
+            sent = 0
         except OSError:
             self._drop(client)
             return
+        del connection.outbox[:sent]
         # Who does not read our answers is not read either, so the outbox stays small.
         events = selectors.EVENT_READ if len(connection.outbox) < 2 * OUTBOX_SIZE else 0
         if connection.outbox or more:

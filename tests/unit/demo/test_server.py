@@ -94,6 +94,7 @@ def test_who_does_not_read_is_not_read(server: DemoServer) -> None:
         with pytest.raises(TimeoutError):
             for _ in range(100):
                 wire.send(pings)
+        test_real_octets_come_back(server)
 
 
 def test_clients_may_vanish_at_any_time(server: DemoServer) -> None:
