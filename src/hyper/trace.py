@@ -329,7 +329,11 @@ def trace_for_connection() -> Trace | None:
     if target == "-":
         traces.append(FrameTrace(_print))
     elif target:
-        traces.append(RecordTrace(target))
+        try:
+            traces.append(RecordTrace(target))
+        except OSError as error:
+            what = f"HYPER_TRACE names a file that cannot be written: {error.strerror}"
+            raise OSError(error.errno, what, target) from None
     # Whoever wants a log has imported logging; nobody else should pay for it.
     logging: Any = sys.modules.get("logging")
     if logging is not None:
