@@ -29,6 +29,7 @@ EXPORTS = {
         "HyperError",
         "InvalidResponseError",
         "ProxyError",
+        "ProxyResponse",
         "own_copy",
     },
     "hyper.common.headers": {"HTTPHeaderMap"},
