@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hyper.http20.exceptions import ErrorCode
-from tests.peer import END_HEADERS, END_STREAM, OK, PADDED, PRIORITY, Peer
+from tests.peer import END_HEADERS, END_STREAM, OK, PADDED, PRIORITY, Peer, padded
 
 PROTOCOL_ERROR, FRAME_SIZE_ERROR = ErrorCode.PROTOCOL_ERROR, ErrorCode.FRAME_SIZE_ERROR
 
@@ -64,6 +64,17 @@ def test_headers_too_short_for_their_flags_are_a_connection_error(peer: Peer, fl
     exchange = peer.request()
     peer.frame("HEADERS", END_HEADERS | flags, exchange.id)
     peer.expect_connection_error(FRAME_SIZE_ERROR, PROTOCOL_ERROR)
+
+
+@pytest.mark.parametrize("padding", [None, 0, 4])
+def test_headers_may_hold_their_priority_alone(peer: Peer, padding: int | None) -> None:
+    """§6.2: a fragment may be empty, and the block come in CONTINUATION."""
+    exchange = peer.request()
+    flags = PRIORITY | (0 if padding is None else PADDED)
+    peer.frame("HEADERS", flags, exchange.id, padded(bytes(5), padding))
+    peer.expect_nothing()
+    peer.continuation(exchange.id, peer.block(OK))
+    assert exchange.status == 200
 
 
 def test_padding_and_nothing_else_leaves_an_empty_block(peer: Peer) -> None:

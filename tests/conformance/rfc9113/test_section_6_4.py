@@ -91,6 +91,8 @@ def test_cancelling_resets_with_cancel(peer: Peer) -> None:
     peer.data(exchange.id, b"half")
     peer.protocol.cancel(exchange)
     peer.expect_stream_error(exchange.id, ErrorCode.CANCEL)
+    assert exchange.error.error_code == ErrorCode.CANCEL
+    assert exchange.error.stream_id == exchange.id
     peer.data(exchange.id, b"more", end=True)
     peer.expect_nothing()
     assert not exchange.ended
