@@ -1,8 +1,8 @@
 """What the peer's frames do to a connection and its streams (RFC 9113 §4 to §6, §8).
 
-A frame is acted on where it is read: one loop finds whole frames, DATA is dealt with in the
-loop, every other type has a handler of its own, in the order of the frame types. What arrives
-goes straight into the stream it belongs to; the only news is the list of exchanges that moved.
+A frame is acted on where it is read: one loop finds whole frames, and every type has a handler
+of its own, in the order of the frame types. What arrives goes straight into the stream it belongs
+to; the only news is the list of exchanges that moved.
 
 Two kinds of errors, as in §5.4. A handler raises ProtocolError for one of the connection, which
 ends every exchange by GOAWAY; ``_reset`` ends one stream by RST_STREAM.
@@ -53,15 +53,15 @@ class Receiver(ResponseReceiver):
     def receive_data(self, data: bytes) -> list[Exchange]:
         if self.closed:
             return []
-        if self._parts:
-            self._parts.append(data)
-            self._parts_size += len(data)
-            if self._parts_size < self._parts_wanted:
-                return []
-            data = b"".join(self._parts)
-            self._parts.clear()
         try:
             self._read_frames(data)
+            if self._received:
+                # Given back at once (§6.9), so that no unread stream starves the others.
+                received, self._received = self._received, 0
+                self.receive_window -= received
+                increment = self._connection_manager._handle_frame(received)
+                if increment:
+                    self._widen_connection(increment)
         except ProtocolError as error:
             self._fail(error)
         moved, self._moved = self._moved, []
@@ -69,94 +69,64 @@ class Receiver(ResponseReceiver):
 
     def _read_frames(self, data: bytes) -> None:
         """Act on every whole frame in ``data`` and keep the rest for the next call (§4.1)."""
-        if not self._greeted and len(data) >= FRAME_HEAD_SIZE:
-            self._check_greeting(data)
-        streams = self.streams
-        handlers = _HANDLERS
-        moved = self._moved
-        size_limit = limits.MAX_FRAME_SIZE
-        received = 0
         at = 0
         end = len(data)
+        missing = self._missing
+        if missing:
+            # Most payloads of a download straddle two reads. Kept apart from what follows them,
+            # each octet is copied twice; joining whole reads would do it three times.
+            if end < missing:
+                self._parts.append(data)
+                self._missing = missing - end
+                return
+            self._parts.append(data[:missing])
+            payload = b"".join(self._parts)
+            self._parts.clear()
+            self._missing = 0
+            handler, flags, stream_id = self._under_way
+            handler(self, flags, stream_id, payload)
+            at = missing
+        elif self._rest:
+            data = self._rest + data
+            self._rest = b""
+            end = len(data)
         while end - at >= FRAME_HEAD_SIZE:
             word, flags, stream_id = frame_head_at(data, at)
             size = word >> 8
             kind = word & 0xFF
+            if size > limits.MAX_FRAME_SIZE or self._block_stream or not self._greeted:
+                self._check_head(data[at:], size, kind, flags, stream_id & LOW_31_BITS)
+            handler = _HANDLERS[kind] if kind < len(_HANDLERS) else Receiver._on_unknown
             start = at + FRAME_HEAD_SIZE
-            stop = start + size
-            if size > size_limit:
-                raise ProtocolError(
-                    f"{frame_name(kind)} frame of {size} octets; the limit is {size_limit} "
-                    "(RFC 9113 §4.2)",
-                    error_code=ErrorCode.FRAME_SIZE_ERROR,
-                )
-            if stop > end:
-                break
-            at = stop
-            if self._block_stream and (
-                kind != CONTINUATION or stream_id & LOW_31_BITS != self._block_stream
-            ):
-                raise ProtocolError(
-                    f"{frame_name(kind)} on stream {stream_id & LOW_31_BITS} inside the field "
-                    f"block of stream {self._block_stream} (RFC 9113 §6.10)",
-                    error_code=ErrorCode.PROTOCOL_ERROR,
-                )
-            if kind:
-                if kind < len(handlers):
-                    handlers[kind](self, flags, stream_id & LOW_31_BITS, data[start:stop])
-                else:
-                    self._glitch(f"frames of type {kind:#x}")  # §5.5: ignored
-                continue
+            at = start + size
+            if at > end:
+                self._under_way = (handler, flags, stream_id & LOW_31_BITS)
+                self._parts.append(data[start:])
+                self._missing = at - end
+                return
+            handler(self, flags, stream_id & LOW_31_BITS, data[start:at])
+        self._rest = data[at:]
 
-            # DATA (§6.1). The octets count against the connection whatever becomes of them.
-            received += size
-            if received > self.receive_window:
-                raise ProtocolError(
-                    f"DATA exceeds the connection's window of {self.receive_window} octets "
-                    "(RFC 9113 §6.9.1)",
-                    error_code=ErrorCode.FLOW_CONTROL_ERROR,
-                )
-            stream = streams.get(stream_id)
-            if stream is None or flags & PADDED or not size:
-                self._on_odd_data(flags, stream_id & LOW_31_BITS, data[start:stop])
-                continue
-            stream.receive_window -= size
-            stream.received += size
-            if (
-                stream.receive_window < 0
-                or stream.remote_closed
-                or not stream.status
-                or stream.received > stream.expected >= 0
-            ):
-                self._reset_for_data(stream, size)
-                continue
-            if size < limits.SMALL_CHUNK and len(stream.chunks) >= limits.MAX_SMALL_CHUNKS:
-                _join_last(stream.chunks, data[start:stop])
-            else:
-                # A slice copies 16 KiB in 0.2 us; a memoryview would pin the whole read for as
-                # long as the reader dawdles.
-                stream.chunks.append(data[start:stop])
-            self._empty_data = 0
-            if flags & END_STREAM:
-                self._end(stream)
-            moved.append(stream)
+    def _check_head(self, data: bytes, size: int, kind: int, flags: int, stream_id: int) -> None:
+        """What can be wrong with a frame by its head alone, before the rest has arrived."""
+        if not self._greeted:
+            self._check_greeting(data, kind, flags)
+        if size > limits.MAX_FRAME_SIZE:
+            raise ProtocolError(
+                f"{frame_name(kind)} frame of {size} octets; the limit is "
+                f"{limits.MAX_FRAME_SIZE} (RFC 9113 §4.2)",
+                error_code=ErrorCode.FRAME_SIZE_ERROR,
+            )
+        if self._block_stream and (kind != CONTINUATION or stream_id != self._block_stream):
+            raise ProtocolError(
+                f"{frame_name(kind)} on stream {stream_id} inside the field block of stream "
+                f"{self._block_stream} (RFC 9113 §6.10)",
+                error_code=ErrorCode.PROTOCOL_ERROR,
+            )
 
-        if received:
-            # Given back at once (§6.9), so that no unread stream starves the others.
-            self.receive_window -= received
-            increment = self._connection_manager._handle_frame(received)
-            if increment:
-                self._widen_connection(increment)
-        if at < end:
-            rest = data[at:] if at else data
-            self._parts.append(rest)
-            self._parts_size = len(rest)
-            self._parts_wanted = FRAME_HEAD_SIZE if end - at < FRAME_HEAD_SIZE else stop - at
-
-    def _check_greeting(self, data: bytes) -> None:
+    def _check_greeting(self, data: bytes, kind: int, flags: int) -> None:
         """The peer's first frame must be SETTINGS (§3.4)."""
-        word, flags, _ = frame_head_at(data, 0)
-        if word & 0xFF != SETTINGS or flags & ACK or data.startswith(b"HTTP/"):
+        if kind != SETTINGS or flags & ACK or data.startswith(b"HTTP/"):
             line = data[:40].split(b"\r\n")[0]
             raise ProtocolError(
                 f"the peer did not start with SETTINGS (RFC 9113 §3.4), but with {line!r}; "
@@ -172,7 +142,41 @@ class Receiver(ResponseReceiver):
         self.receive_window += increment
         self._out.append(window_update_frame(0, increment))
 
-    # -- DATA that is not plain --------------------------------------------------------------
+    # -- one handler a frame type ------------------------------------------------------------
+
+    def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """DATA (§6.1)."""
+        size = len(payload)
+        # The octets count against the connection whatever becomes of them (§6.9).
+        self._received += size
+        if self._received > self.receive_window:
+            raise ProtocolError(
+                f"DATA exceeds the connection's window of {self.receive_window} octets "
+                "(RFC 9113 §6.9.1)",
+                error_code=ErrorCode.FLOW_CONTROL_ERROR,
+            )
+        stream = self.streams.get(stream_id)
+        if stream is None or flags & PADDED or not size:
+            self._on_odd_data(flags, stream_id, payload)
+            return
+        stream.receive_window -= size
+        stream.received += size
+        if (
+            stream.receive_window < 0
+            or stream.remote_closed
+            or not stream.status
+            or stream.received > stream.expected >= 0
+        ):
+            self._reset_for_data(stream, size)
+            return
+        if size < limits.SMALL_CHUNK and len(stream.chunks) >= limits.MAX_SMALL_CHUNKS:
+            _join_last(stream.chunks, payload)
+        else:
+            stream.chunks.append(payload)
+        self._empty_data = 0
+        if flags & END_STREAM:
+            self._end(stream)
+        self._moved.append(stream)
 
     def _on_odd_data(self, flags: int, stream_id: int, payload: bytes) -> None:
         """DATA that is padded, empty, or on a stream that is not open (§6.1)."""
@@ -249,8 +253,6 @@ class Receiver(ResponseReceiver):
                 f"the body has {stream.received} octets so far and should have {stream.expected} "
                 "(RFC 9113 §8.1.1)",
             )
-
-    # -- one handler a frame type ------------------------------------------------------------
 
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         """HEADERS (§6.2)."""
@@ -499,6 +501,10 @@ class Receiver(ResponseReceiver):
         if flags & END_HEADERS:
             self._end_block()
 
+    def _on_unknown(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """A type that this RFC does not know: ignored (§5.5)."""
+        self._glitch("frames of unknown types")
+
 
 def _unpadded(payload: bytes, flags: int, what: str, stream_id: int) -> bytes:
     """A payload without its padding (§6.1)."""
@@ -539,10 +545,10 @@ def _wrong_size(what: str, payload: bytes, size: int, section: str) -> ProtocolE
     )
 
 
-#: By frame type. DATA is dealt with in the loop when it is plain. Functions, not bound methods:
-#: those would make every connection a reference cycle.
+#: By frame type. Functions, not bound methods: those would make every connection a reference
+#: cycle.
 _HANDLERS = (
-    Receiver._on_odd_data,
+    Receiver._on_data,
     Receiver._on_headers,
     Receiver._on_priority,
     Receiver._on_rst_stream,

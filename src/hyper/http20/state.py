@@ -90,10 +90,14 @@ class ConnectionState(Protocol):
             self._out.append(window_update_frame(0, increment))
         self._queued_acks = 0
 
-        # The beginning of a frame that has not arrived whole, and the size it must reach.
+        # A frame that has not arrived whole: less than its head; or what to do with its payload,
+        # the parts of that, and how much is missing.
+        self._rest = b""
+        self._under_way: tuple[Callable[..., None], int, int]
         self._parts: list[bytes] = []
-        self._parts_size = 0
-        self._parts_wanted = 0
+        self._missing = 0
+        # Octets of DATA in the read under way.
+        self._received = 0
         self._greeted = False  # the peer's first SETTINGS has arrived (§3.4)
 
         # A field block under way: its stream, whether it ends that, its fragments (§4.3), and
