@@ -98,5 +98,9 @@ class Stream(Exchange):
             document_size = None if self.expected == UNKNOWN_LENGTH else self.expected
             manager = self.manager(self.initial_receive_window, document_size)
             self.window_manager = manager
+        if not self.chunks:
+            manager.behind = False
         increment = manager._handle_frame(size)
+        if increment:
+            manager.behind = True
         return 0 if self.remote_closed else increment

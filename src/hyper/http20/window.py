@@ -22,9 +22,13 @@ class BaseFlowControlManager(ABC):
     initial_window_size  octets of the window at its start
     window_size          octets of it that are left now
     document_size        the response's content-length, or ``None``
+    behind               since the window was last widened there has always been something unread,
+                         so it was the reader that was waited for; never so for the connection
 
     A manager runs on the connection's hot path: it must compute, never wait.
     """
+
+    behind = False
 
     def __init__(self, initial_window_size: int, document_size: int | None = None) -> None:
         self.initial_window_size = initial_window_size
@@ -49,27 +53,30 @@ class BaseFlowControlManager(ABC):
 
 
 class FlowControlManager(BaseFlowControlManager):
-    """The default: fill the window up when half of it has been used, and let it grow with use.
+    """The default: fill the window up when a quarter has been used, and let it grow with use.
 
-    Half leaves the peer room while our word is on its way, for one small frame per half a
-    window. Each time the window is twice as large as before, up to a limit, so it keeps ahead of
-    a sender whose own congestion window doubles once per round trip at best: what a distant
-    link can carry is never held up here (RFC 9113 §5.2.1 warns of that), and nothing has to be
-    measured. A stream whose reader is slow is not asked for more, and does not grow.
+    Each time the window is twice as large as before, up to a limit. A sender's own congestion
+    window doubles once per round trip at best, and our word needs a round trip to take effect;
+    a quarter leaves room for both. So what a distant link can carry is never held up here
+    (RFC 9113 §5.2.1 warns of that), and nothing has to be measured. Where the reader is what is
+    waited for, a larger window would only hold more unread, and it stays as it is.
     """
 
     def __init__(self, initial_window_size: int, document_size: int | None = None) -> None:
         super().__init__(initial_window_size, document_size)
         self._full_size = initial_window_size
+        self._enough = initial_window_size - initial_window_size // 4
         self._largest = max(
             min(initial_window_size * WINDOW_GROWTH, LARGEST_GROWN_WINDOW), initial_window_size
         )
 
     def increase_window_size(self, frame_size: int) -> int:
         left = self.window_size - frame_size
-        if left > self._full_size // 2:
+        if left > self._enough:
             return 0
-        self._full_size = min(self._full_size * 2, self._largest)
+        if not self.behind:
+            full = self._full_size = min(self._full_size * 2, self._largest)
+            self._enough = full - full // 4
         return self._full_size - left
 
 

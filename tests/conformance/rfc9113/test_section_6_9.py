@@ -277,7 +277,7 @@ def test_a_hundred_changes_of_the_window_keep_the_sum_right(peer: Peer) -> None:
 
 
 def test_reading_gives_the_streams_room_back(peer: Peer) -> None:
-    """§6.9: only what a reader took is announced again, half a window at a time."""
+    """§6.9: only what a reader took is announced again, a quarter of the window at a time."""
     exchange = peer.request()
     peer.headers(exchange.id)
     announced = 0

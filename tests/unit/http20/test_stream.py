@@ -29,8 +29,22 @@ def test_two_booleans_spell_the_states_of_section_5_1(
 
 def test_reading_earns_credit_by_the_manager() -> None:
     stream = Stream(1, 0, 1000)
-    assert stream.consumed(499) == 0
-    assert stream.consumed(1) == 1500
+    assert stream.consumed(249) == 0
+    assert stream.consumed(1) == 1250
+
+
+def test_a_manager_knows_whether_it_is_the_reader_that_is_waited_for() -> None:
+    stream = Stream(1, 0, 1000)
+    stream.chunks.append(b"unread")
+    assert stream.consumed(1000) == 2000, "nothing is known yet, so the window grows"
+    assert stream.window_manager is not None
+    assert stream.window_manager.behind
+    assert stream.consumed(1000) == 1000, "always something unread: filled up, and no larger"
+    stream.chunks.clear()
+    assert stream.consumed(1) == 0
+    assert not stream.window_manager.behind
+    stream.chunks.append(b"unread")
+    assert stream.consumed(499) == 2500, "all was read once: it grows again"
 
 
 def test_a_stream_that_has_ended_needs_no_credit_and_makes_no_manager() -> None:

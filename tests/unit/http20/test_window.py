@@ -48,13 +48,24 @@ def test_the_window_still_includes_the_frame_while_the_manager_decides() -> None
     assert manager.window_size == 500
 
 
-def test_the_default_waits_until_half_the_window_is_used_and_then_fills_it() -> None:
+def test_the_default_waits_until_a_quarter_of_the_window_is_used_and_then_fills_it() -> None:
     manager = FlowControlManager(LARGEST_GROWN_WINDOW)
-    half = LARGEST_GROWN_WINDOW // 2
-    assert manager._handle_frame(half - 1) == 0
-    assert manager._handle_frame(1) == half
+    quarter = LARGEST_GROWN_WINDOW // 4
+    assert manager._handle_frame(quarter - 1) == 0
+    assert manager._handle_frame(1) == quarter
     assert manager.window_size == LARGEST_GROWN_WINDOW
-    assert manager._handle_frame(half) == half
+    assert manager._handle_frame(quarter) == quarter
+
+
+def test_the_default_does_not_grow_a_window_that_waits_for_its_reader() -> None:
+    manager = FlowControlManager(1000)
+    manager.behind = True
+    assert manager._handle_frame(249) == 0
+    assert manager._handle_frame(1) == 250
+    assert manager.window_size == 1000
+    manager.behind = False
+    assert manager._handle_frame(250) == 1250
+    assert manager.window_size == 2000
 
 
 def test_the_default_doubles_a_window_that_is_used_up_to_its_limit() -> None:
@@ -90,8 +101,8 @@ def test_a_window_keeps_ahead_of_a_sender_that_doubles_each_round_trip() -> None
 
 
 def test_a_blocked_window_is_filled_up_and_never_shrunk() -> None:
-    manager = FlowControlManager(1000)
-    manager._handle_frame(400)
+    manager = Generous(1000)
+    manager.window_size = 600
     assert manager.blocked() == 400
     manager.window_size = 2000
     assert manager.blocked() == 0
