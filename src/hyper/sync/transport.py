@@ -36,6 +36,9 @@ PLAIN_READ_SIZE: Final = 65536
 #: records. 1 MiB was no better.
 SEALED_READ_SIZE: Final = 262144
 
+#: Records of a bulk transfer that one ``read`` gives together: 64 KiB, for the same reason.
+GATHERED_RECORDS: Final = 4
+
 #: Plaintext octets that are encrypted for one ``send``, and so about the most ciphertext that
 #: waits when the peer does not read. Small batches cost calls (16 KiB: 1.7 times the CPU).
 BATCH_SIZE: Final = 262144
@@ -416,11 +419,31 @@ class TLSTransport(Transport):
             if self._outgoing.pending:
                 self._answer()
             if data:
+                if not incoming.pending:
+                    self.more = False
+                    return data
+                if len(data) == RECORD_SIZE:
+                    data = self._gather(data)
                 self.more = incoming.pending > 0
                 return data
             self._ended = True
         self.more = False
         return b""
+
+    def _gather(self, first: bytes) -> bytes:
+        """Open further records of a bulk transfer that have arrived, up to 64 KiB together.
+
+        Four records in one piece spare the protocol three of four frames cut in two: 8 % of
+        the processor time of a download.
+        """
+        records = [first]
+        incoming = self._incoming
+        try:
+            while incoming.pending and len(records) < GATHERED_RECORDS:
+                records.append(self._open(RECORD_SIZE))
+        except ssl.SSLError:
+            pass  # half a record; or an error, which the next read meets again
+        return b"".join(records)
 
     def write(self, data: bytes) -> None:
         size = len(data)
