@@ -198,6 +198,9 @@ class HTTP20Response:
     def readable(self) -> bool:
         return True
 
+    def flush(self) -> None:
+        """Nothing to do; ``io.BufferedReader`` asks for it when it is closed."""
+
     @property
     def closed(self) -> bool:
         return self._closed
