@@ -12,14 +12,34 @@ import os
 import ssl
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-__all__ = ["ALPN_PROTOCOLS", "ascii_host", "client_side", "default_context", "init_context"]
+if TYPE_CHECKING:
+    import socket
+
+__all__ = [
+    "ALPN_PROTOCOLS",
+    "H2C_PROTOCOL",
+    "H2_NPN_PROTOCOLS",
+    "ascii_host",
+    "cert_loc",
+    "client_side",
+    "default_context",
+    "init_context",
+    "wrap_socket",
+]
 
 #: What our contexts offer by ALPN, best first (RFC 7301 §6).
 ALPN_PROTOCOLS: Final = ("h2", "http/1.1")
+
+#: What ALPN may choose that means HTTP/2, by the name that old programs import; NPN itself and
+#: the drafts that were in this list are gone.
+H2_NPN_PROTOCOLS: Final = ["h2"]
+
+#: HTTP/2 without TLS, as ``Upgrade`` names it (RFC 7540 §3.2); imported by old programs.
+H2C_PROTOCOL: Final = "h2c"
 
 # RFC 9113 §9.2.2: with TLS 1.2 only what is ephemeral and authenticated encryption; everything
 # else stands on the black list of appendix A. TLS 1.3 has nothing but good ones.
@@ -47,6 +67,11 @@ _ALPN: Final = 16  # extension type, RFC 7301 §3.1
 
 Path = str | os.PathLike[str]
 
+#: Whom to trust where nobody says so by ``cert_path``; None is the system's choice. Programs set
+#: it, since 0.7 kept the path of its own bundle here.
+cert_loc: Path | None = None
+
+# Programs replace this as well, or change the context in it, to trust whom they like.
 _context: ssl.SSLContext | None = None
 _making = Lock()
 _offering = Lock()
@@ -60,9 +85,10 @@ def init_context(
     """Make a context for HTTP/2: TLS 1.2 or better, verifying chain and host name.
 
     cert_path      a file or a folder of certificates to trust, instead of the system's; without
-                   it the order is truststore (macOS and Windows, if installed), OpenSSL's own
-                   places (``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` override them), the places
-                   where systems are known to keep a bundle, certifi if installed
+                   it, and without ``cert_loc``, the order is truststore (macOS and Windows, if
+                   installed), OpenSSL's own places (``SSL_CERT_FILE`` and ``SSL_CERT_DIR``
+                   override them), the places where systems are known to keep a bundle, certifi
+                   if installed
     cert           our own certificate: a PEM file with its key, or a pair of such files
     cert_password  for an encrypted key
 
@@ -73,7 +99,8 @@ def init_context(
     Raises OSError naming the path for a file that cannot be used (FileNotFoundError for a
     missing one), and FileNotFoundError naming the remedies when there is nobody to trust.
     """
-    context = _trusting(cert_path) if cert_path is not None else _trusting_the_system()
+    trusted = cert_loc if cert_path is None else cert_path
+    context = _trusting_the_system() if trusted is None else _trusting(trusted)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | getattr(ssl, "OP_NO_RENEGOTIATION", 0)
     context.hostname_checks_common_name = False
@@ -127,6 +154,39 @@ def client_side(
         context.set_alpn_protocols(list(alpn))
         try:
             return _begin(context, server_hostname)
+        finally:
+            _set_back(context, theirs)
+
+
+def wrap_socket(
+    sock: socket.socket,
+    server_hostname: str,
+    ssl_context: ssl.SSLContext | None = None,
+    force_proto: str | None = None,
+) -> tuple[ssl.SSLSocket, str | None]:
+    """Shake hands on a connected socket, for programs that speak HTTP/2 by other means.
+
+    Returns the TLS socket and what ALPN chose, ``force_proto`` in its place if given, None if
+    nothing. A context offers whatever its owner has set. Raises ssl.SSLError and OSError.
+    """
+    context = ssl_context or default_context()
+    secure = context.wrap_socket(sock, server_hostname=server_hostname)
+    return secure, force_proto or secure.selected_alpn_protocol()
+
+
+@contextmanager
+def offering(context: ssl.SSLContext, alpn: Sequence[str] = ALPN_PROTOCOLS) -> Iterator[None]:
+    """Within, let ``context`` offer ``alpn``; afterwards again what it did before.
+
+    For those who need an ``SSLSocket`` made; ``client_side`` says how the offer is found out, and
+    what is left to be careful about. Nothing may wait within: everybody else who begins a
+    handshake does.
+    """
+    with _offering:
+        theirs = _offer_in(_begin(context, None)[2])
+        context.set_alpn_protocols(list(alpn))
+        try:
+            yield
         finally:
             _set_back(context, theirs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import sys
 import threading
@@ -21,7 +22,17 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hyper import tls
-from hyper.tls import ALPN_PROTOCOLS, ascii_host, client_side, default_context, init_context
+from hyper.common.exceptions import MissingCertFile
+from hyper.tls import (
+    ALPN_PROTOCOLS,
+    H2_NPN_PROTOCOLS,
+    H2C_PROTOCOL,
+    ascii_host,
+    client_side,
+    default_context,
+    init_context,
+    wrap_socket,
+)
 
 from ..certificates import Certificates
 
@@ -585,3 +596,63 @@ def test_what_cannot_be_part_of_a_host_is_refused(host: str) -> None:
     """CR and LF would end the line that names the host, / and ? and # the host itself."""
     with pytest.raises(ValueError, match=r"is empty, or has blanks, controls or any of"):
         ascii_host(host)
+
+
+# What programs written for hyper 0.7 import or set
+
+
+def test_programs_may_say_in_cert_loc_whom_to_trust(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = Certificates.create(tmp_path)
+    monkeypatch.setattr(tls, "cert_loc", str(certificates.authority))
+    assert succeeds(init_context(), certificates)
+    assert not succeeds(init_context(stranger.authority), certificates), "an argument goes first"
+
+
+def test_a_cert_loc_that_is_missing_is_the_error_of_a_missing_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "cert_loc", str(tmp_path / "none.pem"))
+    with pytest.raises(MissingCertFile):
+        init_context()
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["a context of one's own", "the default one"])
+@pytest.mark.parametrize(
+    ("server", "forced", "proto"),
+    [("h2", None, "h2"), ("http/1.1", None, "http/1.1"), (None, None, None), (None, "h2", "h2")],
+)
+def test_a_socket_can_be_wrapped_and_says_what_alpn_chose(
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+    own: bool,
+    server: str | None,
+    forced: str | None,
+    proto: str | None,
+) -> None:
+    context = init_context(certificates.authority)
+    monkeypatch.setattr(tls, "_context", None if own else context)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(certificates.chain, certificates.key)
+    if server is not None:
+        theirs.set_alpn_protocols([server])
+    one, other = socket.socketpair()
+
+    def answer() -> None:
+        with theirs.wrap_socket(other, server_side=True) as peer:
+            peer.sendall(b"hello")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    secure, chosen = wrap_socket(one, "localhost", context if own else None, forced)
+    with secure:
+        assert secure.recv(5) == b"hello"
+        assert chosen == proto
+        assert (chosen in H2_NPN_PROTOCOLS) is (proto == "h2")
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_http_2_without_tls_has_the_name_that_upgrade_gives_it() -> None:
+    assert H2C_PROTOCOL == "h2c"

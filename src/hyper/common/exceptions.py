@@ -17,12 +17,19 @@ from typing import NamedTuple
 from .headers import HTTPHeaderMap
 
 __all__ = [
+    "ChunkedDecodeError",
     "ConnectionError",
+    "ConnectionResetError",
     "ContentDecodingError",
+    "HTTPUpgrade",
     "HyperError",
     "InvalidResponseError",
+    "LineTooLongError",
+    "MissingCertFile",
     "ProxyError",
     "ProxyResponse",
+    "SocketError",
+    "TLSUpgrade",
     "own_copy",
 ]
 
@@ -82,3 +89,31 @@ def own_copy(error: BaseException) -> BaseException:
     own = copy(error)
     own.__cause__ = error
     return own
+
+
+# Names of hyper 0.7 that programs catch. Each stands for whatever is raised today where the old
+# one was, so that an old ``except`` clause catches it; nothing new is to be written with them.
+
+#: Chunks that make no sense: framing that is not HTTP, like any other.
+ChunkedDecodeError = InvalidResponseError
+
+#: A line of a head without end: the same.
+LineTooLongError = InvalidResponseError
+
+#: The connection broke off. That may be Python's own ConnectionResetError or BrokenPipeError, or
+#: an error of ours; all of them are this.
+ConnectionResetError = builtins.ConnectionError
+
+#: Whatever a socket can raise.
+SocketError = OSError
+
+#: ``hyper.tls.init_context`` did not find a file.
+MissingCertFile = FileNotFoundError
+
+
+class TLSUpgrade(HyperError):
+    """How 0.7 told itself that ALPN had chosen HTTP/2. Never raised: nothing has to be caught."""
+
+
+class HTTPUpgrade(HyperError):
+    """How 0.7 told itself that a server took its ``h2c`` upgrade. Never raised."""

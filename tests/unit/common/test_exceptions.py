@@ -63,3 +63,30 @@ def test_raising_one_copy_leaves_the_others_traceback_alone() -> None:
     assert original.__traceback__ is None
     assert isinstance(second, ConnectionResetError)
     assert second.errno == 104
+
+
+@pytest.mark.parametrize(
+    ("old", "raised"),
+    [
+        ("ChunkedDecodeError", exceptions.InvalidResponseError("chunk of size 'x'")),
+        ("LineTooLongError", exceptions.InvalidResponseError("a line of 65537 octets")),
+        ("ConnectionResetError", ConnectionResetError(104, "reset")),
+        ("ConnectionResetError", exceptions.ConnectionError("the server closed the connection")),
+        ("SocketError", TimeoutError("no response head within 1 s")),
+        ("SocketError", ConnectionRefusedError(111, "refused")),
+        ("MissingCertFile", FileNotFoundError(2, "no such file", "ca.pem")),
+        ("InvalidResponseError", exceptions.InvalidResponseError("no status line")),
+    ],
+)
+def test_the_except_clauses_of_old_programs_catch_what_is_raised_now(
+    old: str, raised: Exception
+) -> None:
+    assert old in exceptions.__all__
+    with pytest.raises(getattr(exceptions, old)):
+        raise raised
+
+
+@pytest.mark.parametrize("old", ["TLSUpgrade", "HTTPUpgrade"])
+def test_what_is_never_raised_any_more_can_still_be_named(old: str) -> None:
+    assert issubclass(getattr(exceptions, old), HyperError)
+    assert not issubclass(HyperError, getattr(exceptions, old))
