@@ -92,7 +92,8 @@ class Gated:
 
     full     the socket takes nothing
     sitting  what the threads inside a wait wait for: "read", "write" or "both"
-    ticks    how often a wait for writing ended only because its time was up
+    sending  somebody is between sealing octets and having sent them
+    sends    how often ``send`` was called
     """
 
     def __init__(self, lock: CheckedLock) -> None:
@@ -108,6 +109,11 @@ class Gated:
         self.sitting: list[str] = []
         self.interrupts: dict[int, BaseException] = {}
         self.write_error: BaseException | None = None
+        self.sending = False
+        self.hold = False  # send() does not return
+        self.takes = 1 << 30  # octets that send() takes
+        self.send_error: BaseException | None = None
+        self.sends = 0
         self.alpn = "h2"
 
     # What a test does.
@@ -121,6 +127,12 @@ class Gated:
         """The socket takes octets again."""
         with self.turn:
             self.full = False
+            self.turn.notify_all()
+
+    def release(self) -> None:
+        """Sends return again."""
+        with self.turn:
+            self.hold = False
             self.turn.notify_all()
 
     def interrupt(self, thread: threading.Thread, error: BaseException) -> None:
@@ -160,10 +172,12 @@ class Gated:
         if self.write_error is not None:
             raise self.write_error
         self.backlog += data
-        self.flush()
+        if not self.sending:
+            self.flush()
 
     def flush(self) -> bool:
         assert self.lock.mine, "flush without the lock"
+        assert not self.sending, "flushed while somebody sends"
         if self.write_error is not None:
             raise self.write_error
         if self.full:
@@ -172,8 +186,41 @@ class Gated:
         self.backlog.clear()
         return True
 
+    def seal(self, data: bytes) -> bytes | None:
+        assert self.lock.mine, "sealed without the lock"
+        assert not self.sending, "two writers"
+        if self.backlog or self.full or self.write_error is not None:
+            return None
+        self.sending = True
+        return data
+
+    def send(self, sealed: bytes) -> int:
+        assert not self.lock.mine, "sent with the lock"
+        assert self.sending, "sent what was not sealed"
+        me = threading.get_ident()
+        with self.turn:
+            self.sends += 1
+            while self.hold:
+                self.turn.wait(PATIENCE)
+        if me in self.interrupts:
+            raise self.interrupts.pop(me)
+        if self.send_error is not None:
+            raise self.send_error
+        size = min(len(sealed), self.takes)
+        self.written += sealed[:size]
+        return size
+
+    def sent(self, sealed: bytes, size: int) -> None:
+        assert self.lock.mine, "settled without the lock"
+        assert self.sending
+        self.sending = False
+        self.backlog[:0] = sealed[size:]
+
     def finish(self) -> None:
         assert self.lock.mine
+        assert not self.sending, "finished while somebody sends"
+        if self.write_error is None:
+            self.flush()
         with self.turn:
             self.finished = True
             self.turn.notify_all()

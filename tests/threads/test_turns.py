@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -485,6 +487,121 @@ def test_a_write_that_fails_is_everybodys_failure_after_what_the_peer_said_last(
         assert leader.finish() and follower.finish()
         assert second.ended and second.error is None
         assert isinstance(first.error, BrokenPipeError)
+
+
+# ... and while somebody sends, the others leave their octets to that one.
+
+
+@contextmanager
+def sending(scene: Scene) -> Iterator[tuple[Thread, Thread]]:
+    """A leader that sits, and a thread whose send does not return before the block ends."""
+    leader = scene.waiting(scene.request())
+    # Only where others are about is it worth leaving the lock for a send.
+    assert scene.waiting(scene.request(), timeout=0.001).finish() is False
+    scene.transport.hold = True
+    writer = Thread(scene.request)
+    eventually(lambda: scene.transport.sending)
+    yield leader, writer
+    scene.transport.release()
+
+
+def test_who_finds_somebody_sending_leaves_its_octets_to_that_one() -> None:
+    with checked() as scene:
+        with sending(scene) as (leader, writer):
+            for number in (7, 9, 11):
+                assert scene.request().id == number
+            assert "request 7" not in scene.written
+            before = scene.transport.sends
+        assert writer.finish().id == 5
+        assert scene.written[2:] == [f"request {number}" for number in (5, 7, 9, 11)]
+        assert scene.transport.sends == before + 1, "one send for all three"
+        scene.transport.arrive(b"end 1\n")
+        leader.finish()
+
+
+def test_a_send_that_gets_rid_of_a_part_only_leaves_the_rest_in_order() -> None:
+    with checked() as scene:
+        with sending(scene) as (leader, writer):
+            scene.transport.takes = 3
+            scene.transport.full = True
+            later = scene.request()
+        writer.finish()
+        assert bytes(scene.transport.written[-3:]) == b"req"
+        assert bytes(scene.transport.backlog) == b"uest 5\n"
+        seeing = Thread(scene.pump.see_through, later, 60)
+        scene.transport.wait_until("read", "write")
+        scene.transport.drain()
+        assert seeing.finish() is True
+        assert scene.written[2:] == ["request 5", "request 7"]
+        scene.transport.arrive(b"end 1\n")
+        leader.finish()
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(32, "broken pipe"), KeyboardInterrupt()])
+def test_a_send_that_fails_is_everybodys_failure(error: BaseException) -> None:
+    with checked() as scene:
+        with sending(scene) as (leader, writer):
+            scene.transport.send_error = error
+            exchange = scene.request()
+        if isinstance(error, Exception):
+            assert isinstance(writer.finish().error, BrokenPipeError)
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                writer.finish()
+        assert leader.finish() is True
+        assert exchange.error is scene.pump.over
+        assert scene.transport.closed
+
+
+def test_an_interrupt_while_the_rest_is_put_away_costs_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with checked() as scene:
+        with sending(scene) as (leader, writer):
+            monkeypatch.setattr(scene.transport, "sent", lambda *what: _raise(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            writer.finish()
+        assert leader.finish() is True
+        assert scene.transport.closed
+
+
+def test_closing_while_somebody_sends_still_says_goodbye() -> None:
+    with checked() as scene:
+        with sending(scene) as (leader, writer):
+            closer = Thread(scene.pump.close)
+            closer.finish()
+            assert not scene.transport.finished, "not in the midst of a send"
+        assert leader.finish() is True
+        writer.finish()
+        assert scene.transport.lingered == 1
+        assert scene.written[-1] == "goodbye"
+        assert scene.transport.closed
+
+
+def test_a_leader_does_not_rely_on_somebody_who_sends() -> None:
+    """It might give up; then the leader has to notice that octets wait."""
+    with checked() as scene:
+        with sending(scene) as (leader, writer):
+            scene.transport.arrive(b"ping\n")
+            eventually(lambda: scene.protocol.out == ["pong"])
+            scene.transport.wait_until("read")
+            scene.transport.takes = 0
+            scene.transport.full = True
+        writer.finish()
+        scene.transport.wait_until("both")
+        scene.transport.drain()
+        eventually(lambda: scene.written[-1] == "pong")
+        scene.transport.arrive(b"end 1\n")
+        leader.finish()
+
+
+def test_who_is_alone_sends_under_the_lock_as_it_is_cheaper() -> None:
+    with checked() as scene:
+        for number in (1, 3):
+            exchange = scene.request()
+            scene.transport.arrive(b"end %d\n" % number)
+            assert scene.wait(exchange)
+        assert scene.transport.sends == 0
 
 
 # Uploads wait for room like anybody else.

@@ -12,7 +12,9 @@ has brought their answer or has left them the lead. The rules, each proven in ``
 4. A leader leads until its own answer is there.
 5. A deadline belongs to the thread that waits, not to the connection.
 6. Failure is one fact: it is noted in every exchange it concerns, and everybody is woken.
-7. Who writes sees it through: it waits for room, and reads meanwhile if nobody else does.
+7. Who writes sees it through: it waits for room, and reads meanwhile if nobody else does. Who
+   finds somebody writing leaves its octets to that one, which looks again before it leaves; so
+   one send serves several requests.
 8. Nothing of the user's runs under the lock, but for window managers, which are arithmetic. So
    a response that is dropped unread only appends itself to ``abandoned``.
 9. What arrived while nobody was looking is read before anything new is sent.
@@ -112,11 +114,19 @@ class Pump:
         self._leader: _Waiter | None = None
         # In the order of their coming. Nobody is in it while nobody leads.
         self._followers: dict[_Waiter, None] = {}
+        # Others were here too, the last time that somebody waited.
+        self._crowded = False
         self._read_at = monotonic()
         # How often the protocol has handed over octets to write.
         self._pulls = 0
-        # Somebody has to wait, without the lock, until the peer has heard our goodbye.
+        # Who sends at this moment, known by whom it has to wake; and what, which is the only
+        # thing about the transport that is done without the lock.
+        self._writer: list[_Waiter] | None = None
+        self._sealed = b""
+        # Somebody has to end the conversation with the peer, waiting for it to have heard our
+        # goodbye if anything was still open.
         self._parting = False
+        self._lingering = False
 
         # deque.append and popleft are atomic.
         self.abandoned: deque[Exchange] = deque()
@@ -159,7 +169,7 @@ class Pump:
                 self._flush(woken)
                 return exchange
         finally:
-            if woken or self._parting:
+            if woken or self._parting or self._writer is woken:
                 try:
                     self._settle(woken)
                 except BaseException:
@@ -246,13 +256,19 @@ class Pump:
                         self._enlist(me)
                 if self._leader is me:
                     return self._lead(me, deadline)
-                if me.woken:
+                if me.woken or self._writer is me.woken:
                     self._settle(me.woken)
                 late = not _sleep(me.gate, deadline)
                 if me.answered:
                     return True
         finally:
-            if me.enlisted or me.woken or self._leader is me or self._parting:
+            if (
+                me.enlisted
+                or me.woken
+                or self._leader is me
+                or self._writer is me.woken
+                or self._parting
+            ):
                 # An interrupt on the way out must not leave the others without a leader; every
                 # step of leaving can be taken twice.
                 try:
@@ -300,6 +316,8 @@ class Pump:
                             return False
                     if self._leader is None:
                         self._leader = me
+                if me.woken or self._writer is me.woken:
+                    self._settle(me.woken)
                 if self._leader is me:
                     if self._lead(me, deadline):
                         return True
@@ -326,12 +344,19 @@ class Pump:
         woken = me.woken
         transport = self.transport
         while True:
-            if woken or self._parting:
+            if woken or self._parting or self._writer is woken:
                 self._settle(woken)
+            limit = deadline
+            if self._writer is not None:
+                # What it sends may include what we wait for an answer to. If it cannot get rid
+                # of it and gives up, somebody has to go on.
+                limit = monotonic() + GLANCE
+                if deadline is not None and deadline < limit:
+                    limit = deadline
             if transport.unsent:
-                in_time = transport.wait_writable(deadline, or_readable=True)
+                transport.wait_writable(limit, or_readable=True)
             else:
-                in_time = transport.wait_readable(deadline)
+                transport.wait_readable(limit)
             with self._lock:
                 self._read(woken)
                 if self.over is not None:
@@ -342,8 +367,9 @@ class Pump:
                         self._hand_over(me)
                     else:
                         self._leader = None
+                        self._crowded = bool(woken)
                     return True
-            if not in_time or (deadline is not None and monotonic() >= deadline):
+            if deadline is not None and monotonic() >= deadline:
                 return False
 
     def _leave(self, me: _Waiter) -> None:
@@ -355,14 +381,53 @@ class Pump:
         self._settle(me.woken)
 
     def _settle(self, woken: list[_Waiter]) -> None:
-        """What had to wait until the lock was free: wake whom it helps, part with a peer."""
-        while woken:
-            # Only then forgotten, and so released twice if an interrupt comes between the two.
-            with suppress(RuntimeError):
-                woken[-1].gate.release()
-            woken.pop()
-        if self._parting:
+        """What had to wait until the lock was free: wake whom it helps, send, part with a peer."""
+        while True:
+            # First wake: those may have more to write by the time the socket has taken this.
+            while woken:
+                # Only then forgotten, and released twice if an interrupt comes between the two.
+                with suppress(RuntimeError):
+                    woken[-1].gate.release()
+                woken.pop()
+            if self._writer is not woken:
+                break
+            self._send(woken)
+        if self._parting and self._writer is None:
+            self._part()
+
+    def _send(self, woken: list[_Waiter]) -> None:
+        """Send what was sealed, and seal what was written meanwhile."""
+        transport = self.transport
+        sealed = self._sealed
+        try:
+            size = transport.send(sealed)
+        except BaseException as error:
+            with self._lock:
+                self._writer = None
+                self._fail(error, woken)
+            if not isinstance(error, Exception):
+                raise
+            return
+        with self._lock:
+            self._writer = None
+            try:
+                transport.sent(sealed, size)
+            except BaseException as error:
+                self._fail(error, woken)
+                raise
+            self._flush(woken)
+
+    def _part(self) -> None:
+        """End the conversation with the peer."""
+        with self._lock:
+            if not self._parting or self._writer is not None:
+                return
             self._parting = False
+            self.transport.finish()
+            linger = self._lingering or self.transport.unsent > 0
+            if not linger:
+                self.transport.close()
+        if linger:
             self.transport.linger()
 
     # From here on the lock is held.
@@ -382,6 +447,8 @@ class Pump:
         self._read(woken)
         if self.over is None:
             self._call(woken, self.protocol.close)
+            # Whoever sends at this moment would look again too late.
+            self._flush(woken, at_once=True)
         if self.over is None:
             self._end(ConnectionError("the connection was closed on this side"), woken)
 
@@ -421,21 +488,34 @@ class Pump:
         if moved and self._followers:
             self._notify(moved, woken)
 
-    def _flush(self, woken: list[_Waiter]) -> None:
+    def _flush(self, woken: list[_Waiter], *, at_once: bool = False) -> None:
         """Write what the protocol has to say, unless the socket is full already.
 
-        What cannot be written stays inside the protocol, where it is bounded.
+        What cannot be written stays inside the protocol, where it is bounded. What can mostly
+        leaves when the lock is free, in ``_send``.
         """
+        if self._writer is not None and not at_once:
+            return
+        if self.over is not None:
+            return
         transport = self.transport
         try:
-            if transport.unsent and not transport.flush():
+            if self._writer is None and transport.unsent and not transport.flush():
                 return
             data = self.protocol.data_to_send()
             if data:
                 if self._trace is not None:
                     self._trace(">", data)
                 self._pulls += 1
-                transport.write(data)
+                sealed = None
+                # Who is alone has nobody to keep from the lock, and sends a little cheaper.
+                if self._crowded and self._writer is None:
+                    sealed = transport.seal(data)
+                if sealed is None:
+                    transport.write(data)
+                else:
+                    self._sealed = sealed
+                    self._writer = woken
         except BaseException as error:
             self._fail(error, woken)
             if not isinstance(error, Exception):
@@ -448,11 +528,10 @@ class Pump:
         """Nothing new starts here: part with the peer once nothing old goes on either."""
         protocol = self.protocol
         if protocol.closed:
-            # Our GOAWAY has been written. Closing the socket with octets unread would make the
+            # Our GOAWAY is on its way. Closing the socket with octets unread would make the
             # system send a reset, which destroys it.
             self.over = ConnectionError("the connection ended because of an error")
-            self.transport.finish()
-            self._parting = True
+            self._parting = self._lingering = True
         elif protocol.idle:
             self._end(ConnectionError("the connection has ended: the peer said goodbye"), woken)
 
@@ -464,11 +543,8 @@ class Pump:
             self._fail(broken, woken)
             raise
         self.over = error
-        self.transport.finish()
-        if open_ones or self.transport.unsent:
-            self._parting = True
-        else:
-            self.transport.close()
+        self._lingering = bool(open_ones)
+        self._parting = True
         self._notify(open_ones, woken)
 
     def _fail(self, error: BaseException, woken: list[_Waiter]) -> None:
@@ -537,6 +613,7 @@ class Pump:
         self._leader = None
 
     def _enlist(self, me: _Waiter) -> None:
+        self._crowded = True
         me.enlisted = True
         gate = me.gate = allocate_lock()
         gate.acquire()
@@ -559,6 +636,7 @@ class Pump:
         self._lock = allocate_lock()
         self._leader = None
         self._followers.clear()
+        self._writer = None
         self._parting = False
         self._fail(ConnectionError("the connection belongs to the parent of this process"), [])
 

@@ -86,8 +86,8 @@ def _refuse(data: object, flags: int = 0) -> int:
 class Transport:
     """One connected socket, made non-blocking, that belongs to this object from now on.
 
-    Has no lock of its own: every call but ``wait_readable``, ``wait_writable`` and ``linger``
-    must be guarded by its owner's. An exception from ``read``, ``write`` or ``flush``, an
+    Has no lock of its own: every call but ``send``, ``wait_readable``, ``wait_writable`` and
+    ``linger`` must be guarded by its owner's. An exception from ``read``, ``write`` or ``flush``, an
     interrupt included, leaves the connection good for nothing but ``close``: octets may be lost.
 
     alpn       what ALPN chose (RFC 7301); None without TLS or without an answer
@@ -105,6 +105,7 @@ class Transport:
         "_poll",
         "_recv",
         "_send",
+        "_sending",
         "_sock",
         "_waiting",
         "alpn",
@@ -127,6 +128,7 @@ class Transport:
         self._send: Callable[..., int] = sock.send
         self._backlog: deque[memoryview] = deque()  # octets for the wire, in order
         self._ended = False  # read() has nothing more to say
+        self._sending = False  # between seal() and sent()
 
         # Two threads must never poll() on one object, so this one is the leader's.
         poll = new_poll()
@@ -176,10 +178,11 @@ class Transport:
         What is kept is a reference, encrypted as far as 256 KiB; so there is a bound as long as
         the caller waits for ``unsent`` to empty before it writes more. Raises OSError.
         """
-        if self.unsent:
+        if self.unsent or self._sending:
             self._backlog.append(memoryview(data))
             self.unsent += len(data)
-            self.flush()
+            if not self._sending:
+                self.flush()
             return
         try:
             sent = self._send(data, _QUIET)
@@ -204,6 +207,23 @@ class Transport:
                 return False
             backlog.popleft()
         return True
+
+    def seal(self, data: bytes) -> bytes | None:
+        """What ``data`` is on the wire, to be given to ``send``; None if ``write`` must take it.
+
+        Until ``sent`` is called nobody may call ``flush`` or ``finish``, and ``write`` only keeps.
+        """
+        if self.unsent or len(data) > RECORD_SIZE:
+            return None
+        self._sending = True
+        return data
+
+    def sent(self, sealed: bytes, size: int) -> None:
+        """Keep what ``send`` did not get rid of."""
+        self._sending = False
+        if size != len(sealed):
+            self._backlog.appendleft(memoryview(sealed)[size:])
+            self.unsent += len(sealed) - size
 
     def finish(self) -> None:
         """Say goodbye: send what is unsent, then the end of file; ``read`` now answers b"".
@@ -243,6 +263,21 @@ class Transport:
         return sock
 
     # Called without the lock.
+
+    def send(self, sealed: bytes) -> int:
+        """Send what ``seal`` made, once and without waiting; return how many octets left.
+
+        For one thread at a time. Raises OSError.
+        """
+        try:
+            self._waiting.add("writer")
+            return self._send(sealed, _QUIET)
+        except BlockingIOError:
+            return 0
+        finally:
+            self._waiting.discard("writer")
+            if self.closed:
+                self._let_go()
 
     def wait_readable(self, deadline: float | None) -> bool:
         """Wait until ``read`` may bring something; False once the deadline has passed.
@@ -447,10 +482,11 @@ class TLSTransport(Transport):
 
     def write(self, data: bytes) -> None:
         size = len(data)
-        if self.unsent or size > RECORD_SIZE:
+        if self.unsent or self._sending or size > RECORD_SIZE:
             self._plain.append(memoryview(data))
             self.unsent += size
-            self.flush()
+            if not self._sending:
+                self.flush()
             return
         try:
             self._seal(data)
@@ -464,6 +500,16 @@ class TLSTransport(Transport):
         if sent != len(sealed):
             self._backlog.append(memoryview(sealed)[sent:])
             self.unsent = len(sealed) - sent
+
+    def seal(self, data: bytes) -> bytes | None:
+        if self.unsent or len(data) > RECORD_SIZE:
+            return None
+        try:
+            self._seal(data)
+        except ssl.SSLWantReadError as error:
+            raise _renegotiation() from error
+        self._sending = True
+        return self._outgoing.read()
 
     def flush(self) -> bool:
         while super().flush():
@@ -499,8 +545,9 @@ class TLSTransport(Transport):
             self.unsent += len(sealed)
             # What has arrived counts more than a peer that no longer listens; the next write
             # meets the same error.
-            with suppress(OSError):
-                super().flush()
+            if not self._sending:
+                with suppress(OSError):
+                    super().flush()
 
     def _end_writing(self) -> None:
         # unwrap() would also like to see the peer's close_notify, and says so.

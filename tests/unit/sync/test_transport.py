@@ -1087,3 +1087,106 @@ def test_the_hot_path_is_three_calls(secure: Wire) -> None:
 
 def test_poll_is_what_the_system_gives() -> None:
     assert module.new_poll is getattr(select, "poll", SelectPoll)
+
+
+# Sending without the lock: what is sealed under it, is sent beside it.
+
+
+def test_what_is_sealed_can_be_sent_later(wire: Wire) -> None:
+    transport, peer = wire()
+    sealed = transport.seal(b"hello")
+    assert sealed is not None
+    # In between others may write, which waits its turn, and read.
+    transport.write(b", wor")
+    transport.write(b"ld")
+    assert transport.unsent
+    peer.send(b"answer")
+    assert read(transport) == b"answer"
+    transport.sent(sealed, transport.send(sealed))
+    assert transport.flush()
+    assert peer.receive(12) == b"hello, world"
+    transport.write(b"!")
+    assert peer.receive(1) == b"!"
+
+
+def test_what_a_send_did_not_take_comes_before_the_rest(wire: Wire) -> None:
+    transport, peer = wire()
+    sealed = transport.seal(b"hello")
+    assert sealed is not None
+    transport.write(b", world")
+    transport.sent(sealed, transport.send(sealed[:3]))
+    assert transport.unsent
+    assert transport.flush()
+    assert peer.receive(12) == b"hello, world"
+    assert not transport.unsent
+
+
+def test_a_socket_that_is_full_takes_nothing_of_a_send(wire: Wire) -> None:
+    transport, peer = wire()
+    sealed = transport.seal(b"hello")
+    assert sealed is not None
+    real = transport._send
+
+    def full(*args: Any) -> int:
+        raise BlockingIOError
+
+    transport._send = full
+    transport.sent(sealed, transport.send(sealed))
+    transport._send = real
+    assert transport.unsent == len(sealed)
+    assert transport.seal(b"more") is None
+    assert transport.flush()
+    assert peer.receive(5) == b"hello"
+
+
+def test_more_than_a_record_is_for_write_to_take(wire: Wire) -> None:
+    transport, _ = wire()
+    assert transport.seal(bytes(RECORD_SIZE + 1)) is None
+
+
+def test_a_close_during_a_send_keeps_the_descriptor_until_it_returns(wire: Wire) -> None:
+    """Else the octets could go to a socket of somebody else that got the same number."""
+    transport, _ = wire()
+    sealed = transport.seal(b"hello")
+    assert sealed is not None
+    real = transport._send
+    seen: list[int] = []
+
+    def closing(*args: Any) -> int:
+        transport.close()
+        seen.append(transport.fileno())
+        return real(*args)
+
+    transport._send = closing
+    with pytest.raises(OSError):
+        transport.send(sealed)
+    assert seen[0] >= 0
+    assert transport.fileno() == -1
+    with pytest.raises(ConnectionAbortedError):
+        transport.send(sealed)
+
+
+def test_an_answer_of_tls_itself_does_not_break_into_a_send(secure: Wire) -> None:
+    """It is put behind what is being sent."""
+    transport, peer = secure()
+    assert isinstance(transport, TLSTransport)
+    sealed = transport.seal(b"hello")
+    assert sealed is not None
+    transport._seal(b", world")  # stands for the answer to a KeyUpdate
+    transport._answer()
+    assert transport.unsent
+    transport.sent(sealed, transport.send(sealed))
+    assert transport.flush()
+    assert peer.receive(12) == b"hello, world"
+
+
+def test_a_renegotiation_is_refused_when_sealing(secure: Wire) -> None:
+    transport, _ = secure()
+    assert isinstance(transport, TLSTransport)
+
+    def wants(data: bytes | memoryview) -> int:
+        raise ssl.SSLWantReadError
+
+    transport._seal = wants
+    with pytest.raises(ssl.SSLError, match="renegotiation"):
+        transport.seal(b"hello")
