@@ -114,7 +114,7 @@ class HTTP11Protocol(Receiver):
 
     def room(self, exchange: Exchange) -> int:
         assert isinstance(exchange, HTTP11Exchange)
-        if exchange is not self._current or exchange.sent or exchange.ended:
+        if exchange is not self._current or exchange.sent:
             return 0
         return limits.WRITE_BATCH - self._unsent
 
@@ -155,7 +155,7 @@ class HTTP11Protocol(Receiver):
                 self._out.append(piece)
                 exchange.left -= taken
             self._unsent += taken
-        if end and exchange is self._current and not exchange.ended:
+        if end and exchange is self._current:
             if exchange.chunked:
                 self._out.append(last)
             exchange.sent = True

@@ -246,7 +246,6 @@ class Receiver(ConnectionState):
         exchange.informational = interim
         exchange.informational_size = size
         self._state = STATUS_LINE
-        self._empty_line_allowed = False
 
     def _begin_chunk(self, size: int) -> None:
         self._size = self._left = size

@@ -105,10 +105,11 @@ def test_a_tunnel_begins_behind_a_2xx_to_connect(head: bytes) -> None:
     assert not client.accepting
 
 
-def test_a_refused_tunnel_has_a_body_like_any_response() -> None:
+@pytest.mark.parametrize("status", [300, 302, 407, 502])
+def test_a_refused_tunnel_has_a_body_like_any_response(status: int) -> None:
     """§6.3 2: only 2xx makes a tunnel."""
     client, exchange = answered(
-        b"HTTP/1.1 407 Proxy Authentication Required\r\n" + LENGTH + b"\r\nhello", method=b"CONNECT"
+        b"HTTP/1.1 %d No\r\n%b\r\nhello" % (status, LENGTH), method=b"CONNECT"
     )
     assert exchange.ended and body(exchange) == b"hello"
     assert client.switched is None and client.accepting

@@ -173,6 +173,7 @@ def test_a_queued_upload_takes_no_body_yet() -> None:
     client, _ = asked()
     exchange = ask(client, b"POST", end=False)
     assert client.send_body(exchange, b"abc", end=True) == 0
+    assert client.send_body(exchange, b"", end=True) == 0
     assert client.room(exchange) == 0
     assert not exchange.sent and client.data_to_send() == b""
 
@@ -184,6 +185,8 @@ def test_an_early_answer_ends_the_upload_and_the_connection() -> None:
     assert exchange.ended and exchange.error is None
     assert client.room(exchange) == 0
     assert client.send_body(exchange, b"x", end=True) == 0
+    assert client.send_body(exchange, b"", end=True) == 0
+    assert client.data_to_send() == b"" and not exchange.sent
     assert not client.accepting
     assert waiting.error.retryable
     assert client.cancel(exchange) == []

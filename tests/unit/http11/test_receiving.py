@@ -91,6 +91,26 @@ def test_octets_may_arrive_in_any_pieces(split: int) -> None:
     assert exchange.ended and client.accepting
 
 
+@pytest.mark.parametrize(
+    ("begun", "rest"),
+    [
+        (b"x", EMPTY),
+        (b"HTTP/1.1 200 ", EMPTY),
+        (CHUNKED + b"x", b"1\r\na\r\n"),
+        (CHUNKED + b"1\r\na\r", b"\r\n"),
+    ],
+)
+def test_what_continues_a_line_does_not_begin_one(begun: bytes, rest: bytes) -> None:
+    """However well it would do for a beginning."""
+    results = []
+    for pieces in ((begun + rest,), (begun, rest)):
+        _, exchange = answered(*pieces)
+        results.append((exchange.status, exchange.reason, str(exchange.error), exchange.ended))
+    assert results[0] == results[1]
+    _, exchange = answered(CHUNKED + b"1", b"2\r\n" + bytes(18) + b"\r\n")
+    assert len(body(exchange)) == 18
+
+
 def test_a_chunk_is_handed_over_whole_up_to_a_size() -> None:
     size = limits.WHOLE_CHUNK
     client, exchange = answered(CHUNKED + b"%x\r\n" % size, b"abc")
