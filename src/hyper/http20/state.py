@@ -33,6 +33,9 @@ __all__ = ["ConnectionState"]
 class ConnectionState(Protocol):
     """The state of one HTTP/2 connection, client side; ``HTTP20Protocol`` says what is what."""
 
+    # Windows do that here. An attribute, since it is asked for with every read.
+    paused = False
+
     def __init__(
         self,
         *,
