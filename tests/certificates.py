@@ -11,7 +11,7 @@ import trustme
 __all__ = ["EXAMPLE_NAMES", "NAMES", "Certificates"]
 
 #: The names of the documentation's examples; ``tests/conftest.py`` leads them to our server.
-EXAMPLE_NAMES = ("http2bin.org", "www.http2bin.org", "www.python.org")
+EXAMPLE_NAMES = ("http2bin.org", "www.http2bin.org", "www.python.org", "twitter.com")
 #: Every name that the server's certificate is good for.
 NAMES = ("localhost", "127.0.0.1", "::1", *EXAMPLE_NAMES)
 
