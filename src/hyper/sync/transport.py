@@ -87,8 +87,8 @@ class Transport:
     """One connected socket, made non-blocking, that belongs to this object from now on.
 
     Has no lock of its own: every call but ``send``, ``wait_readable``, ``wait_writable`` and
-    ``linger`` must be guarded by its owner's. An exception from ``read``, ``write`` or ``flush``, an
-    interrupt included, leaves the connection good for nothing but ``close``: octets may be lost.
+    ``linger`` must be guarded by its owner's. An exception from ``read``, ``write`` or ``flush``,
+    an interrupt included, leaves the connection good for nothing but ``close``: octets may be lost.
 
     alpn       what ALPN chose (RFC 7301); None without TLS or without an answer
     more       True while ``read`` can go on without asking the socket

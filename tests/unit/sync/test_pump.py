@@ -15,7 +15,7 @@ import pytest
 from hyper.common.exchange import Exchange
 from hyper.http20.exceptions import ConnectionError, ErrorCode, HTTP20Error
 from hyper.http20.protocol import HTTP20Protocol
-from hyper.sync import pump as pump_module
+from hyper.sync import guarded
 from hyper.sync.pump import Pump
 from hyper.sync.response import has_ended, has_head, has_slot
 
@@ -211,16 +211,16 @@ def test_in_the_child_of_a_fork_the_connection_is_over() -> None:
     exchange = scene.request()
     leader = scene.waiting(exchange, has_ended)
     later = scene.request()
-    pumps = set(pump_module._alive)
+    pumps = set(guarded._alive)
     try:
-        pump_module._alive.clear()
-        pump_module._alive.add(scene.pump)
+        guarded._alive.clear()
+        guarded._alive.add(scene.pump)
         # What the child has of the parent's threads is the traces they left in memory.
         lock = scene.pump._lock
-        pump_module._drop_inherited()
-        assert not len(pump_module._alive)
+        guarded._drop_inherited()
+        assert not len(guarded._alive)
     finally:
-        pump_module._alive.update(pumps)
+        guarded._alive.update(pumps)
     assert scene.pump._lock is not lock
     assert scene.pump._leader is None
     assert "belongs to the parent" in str(later.error)
