@@ -11,7 +11,7 @@ import hypercorn.asyncio
 from hypercorn.config import Config
 
 from ..certificates import Certificates
-from .app import application
+from .app import Application, application
 
 __all__ = ["InProcessServer"]
 
@@ -26,8 +26,14 @@ class InProcessServer:
 
     host = "127.0.0.1"
 
-    def __init__(self, certificates: Certificates, **settings: Any) -> None:
-        """``settings`` are attributes of hypercorn's Config, such as h2_max_concurrent_streams."""
+    def __init__(
+        self, certificates: Certificates, app: Application | None = None, **settings: Any
+    ) -> None:
+        """Serve ``app``, by default that of ``tests/servers/app.py``.
+
+        ``settings`` are attributes of hypercorn's Config, such as h2_max_concurrent_streams.
+        """
+        self._app = app
         secure, self.port = self._listen()
         plain, self.plain_port = self._listen()
         config = Config()
@@ -57,7 +63,7 @@ class InProcessServer:
         return listener.detach(), port
 
     def _run(self) -> None:
-        app: Any = application()
+        app: Any = self._app or application()
         trigger = self._stopped.wait
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(hypercorn.asyncio.serve(app, self._config, shutdown_trigger=trigger))

@@ -24,6 +24,7 @@ from ..http20.limits import INITIAL_MAX_STREAMS
 from ..http20.protocol import HTTP20Protocol
 from ..http20.window import BaseFlowControlManager, FlowControlManager
 from ..tls import default_context
+from .compat import FormerConnection
 from .dial import connect
 from .pump import Pump, Trace
 from .request import Asked, Headers, Octets, Origin, Trailers, host_and_port, octets, wire_trailers
@@ -245,6 +246,11 @@ class HTTP20Connection:
         if pump is None or not isinstance(pump.protocol, HTTP20Protocol):
             return INITIAL_MAX_STREAMS
         return pump.protocol.max_concurrent_streams
+
+    @property
+    def _conn(self) -> FormerConnection:
+        # PyAPNs2, the most used program on hyper 0.7, asks for the limit this way.
+        return FormerConnection(self)
 
     # The connection.
 
