@@ -33,8 +33,8 @@ from hyper.http20.exceptions import (
     StreamResetError,
 )
 from hyper.http20.window import FlowControlManager
-from hyper.sync import connection as connection_module
 from hyper.sync import dial
+from hyper.sync import dialling as dialling_module
 from hyper.sync.pump import Pump
 
 from ...certificates import Certificates
@@ -786,7 +786,7 @@ def test_the_environment_can_ask_for_a_trace(
     assert "HEADERS" in capfd.readouterr().err
     monkeypatch.delenv("HYPER_TRACE")
     monkeypatch.delitem(sys.modules, "logging")
-    assert connection_module._asked_for_trace() is None
+    assert dialling_module._asked_for_trace() is None
 
 
 # TLS, and dialling together.
@@ -828,7 +828,7 @@ class Dialling:
         self.go = threading.Event()
         self.error: BaseException | None = None
         self.connect = dial.connect
-        monkeypatch.setattr(connection_module, "connect", self)
+        monkeypatch.setattr(dialling_module, "connect", self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.calls += 1
@@ -937,10 +937,10 @@ def test_closing_ends_former_connections_too(playing: Playing) -> None:
 
 def test_the_child_of_a_fork_dials_for_itself() -> None:
     connection = HTTP20Connection("h")
-    connection._dialling = connection_module._Dial()
+    connection._dialling = dialling_module._Dial()
     lock = connection._lock
     lock.acquire()
-    connection_module._drop_inherited()
+    dialling_module._drop_inherited()
     assert connection._dialling is None
     assert not connection._lock.locked()
 
