@@ -16,10 +16,12 @@ from .exceptions import ErrorCode, HTTP20Error
 from .frames import (
     DATA,
     END_STREAM,
+    FRAME_HEAD_SIZE,
     frame_head,
     headers_frames,
     ping_frame,
     rst_stream_frame,
+    settings_frame,
     window_update_frame,
 )
 from .messages import (
@@ -117,6 +119,51 @@ class HTTP20Protocol(Receiver):
         else:
             self._queue.append(stream)
         return stream
+
+    @property
+    def settings_payload(self) -> bytes:
+        """Our SETTINGS as a request carries them that asks for HTTP/2 (RFC 7540 §3.2.1)."""
+        return settings_frame(self.local_settings)[FRAME_HEAD_SIZE:]
+
+    def upgraded(self, method: bytes, scheme: bytes, authority: bytes) -> Stream:
+        """Begin with a request that was sent in HTTP/1.1: it becomes stream 1 (RFC 7540 §3.2).
+
+        It has been sent whole, and the peer has agreed and knows ``settings_payload``. Only for
+        a connection on which nothing has been asked yet, and whose ids begin at 1.
+        """
+        stream = Stream(
+            1, self.remote_settings.initial_window_size, self._stream_window, self.window_manager
+        )
+        stream.opened = stream.end = stream.local_closed = True
+        stream.head_request = method == b"HEAD"
+        if self.enable_push:
+            stream.origin = (scheme, authority)
+        self.streams[1] = stream
+        self._open = self._highest_opened = 1
+        self._next_id = 3
+        return stream
+
+    def reserve(self) -> int:
+        """Take the next stream id away from other requests, for one whose head is yet to come.
+
+        It is used by ``give_back`` directly before that ``request``, or never. Raises the
+        connection's error, retryable, when it takes no new requests.
+        """
+        if self._next_id + 2 > limits.LAST_STREAM_ID:
+            self.accepting = False
+        if not self.accepting:
+            raise self._not_accepting()
+        stream_id = self._next_id
+        self._next_id += 2
+        return stream_id
+
+    def give_back(self, stream_id: int) -> None:
+        """Let the next request have a reserved id, if none behind it has been given out.
+
+        Then it cannot be used any more: opening a stream closes all idle ones below (§5.1.1).
+        """
+        if self._next_id == stream_id + 2:
+            self._next_id = stream_id
 
     def _check_target(
         self, method: bytes, scheme: bytes, authority: bytes

@@ -359,3 +359,58 @@ def test_a_response_to_head_has_a_length_and_no_body() -> None:
     stream = peer.request(b"HEAD")
     peer.headers(1, [(":status", "200"), ("content-length", "1000")], end=True)
     assert stream.ended and stream.error is None
+
+
+# -- a request that came from HTTP/1.1, and ids that are kept for later --------------------------
+
+
+def test_a_request_sent_in_http_1_1_becomes_stream_1() -> None:
+    peer = fresh()
+    client = peer.protocol
+    payload = b"".join(
+        number.to_bytes(2, "big") + value.to_bytes(4, "big")
+        for number, value in client.local_settings.items()
+    )
+    assert client.settings_payload == payload
+    stream = client.upgraded(b"GET", b"http", b"example.org")
+    assert (stream.id, stream.state, stream.origin) == (1, "half-closed (local)", None)
+    peer.expect_preface()
+    peer.expect("SETTINGS")
+    peer.settings()
+    peer.answer(1, b"body")
+    assert stream.ended and list(stream.chunks) == [b"body"]
+    assert client.idle
+    peer.written()
+    get(client)
+    peer.expect("HEADERS", stream_id=3)
+
+
+def test_a_head_request_keeps_its_nature_through_the_upgrade() -> None:
+    peer = fresh(enable_push=True)
+    stream = peer.protocol.upgraded(b"HEAD", b"http", b"example.org")
+    assert stream.head_request and stream.origin == (b"http", b"example.org")
+    peer.settings()
+    peer.headers(1, [(":status", "200"), ("content-length", "9")], end=True)
+    assert stream.ended and stream.error is None
+
+
+def test_a_reserved_id_is_used_unless_a_later_one_was_opened() -> None:
+    peer = connected()
+    client = peer.protocol
+    assert client.reserve() == 1
+    client.give_back(1)
+    get(client)
+    peer.expect("HEADERS", stream_id=1)
+    assert client.reserve() == 3
+    get(client)
+    peer.expect("HEADERS", stream_id=5)
+    client.give_back(3)
+    get(client)
+    peer.expect("HEADERS", stream_id=7)
+
+
+def test_no_id_is_reserved_where_none_is_left() -> None:
+    client = connected(first_stream_id=limits.LAST_STREAM_ID).protocol
+    with pytest.raises(ConnectionError) as caught:
+        client.reserve()
+    assert caught.value.retryable and not client.accepting
