@@ -100,7 +100,7 @@ class Faults:
                 self.poll = faults.around("poll", self.real.poll)
 
         faults = self
-        monkeypatch.setattr("hyper.sync.connection.connect", connect_with_faults)
+        monkeypatch.setattr("hyper.sync.dialling.connect", connect_with_faults)
         monkeypatch.setattr(transport, "new_poll", Poll)
 
 

@@ -45,7 +45,7 @@ def dials(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         made.append(args)
         return connect(*args, **kwargs)
 
-    monkeypatch.setattr("hyper.sync.connection.connect", counted)
+    monkeypatch.setattr("hyper.sync.dialling.connect", counted)
     return made
 
 
