@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from ..common.coding import Decoder, decoder
 from ..common.exceptions import own_copy
@@ -18,7 +18,16 @@ from ..common.headers import HTTPHeaderMap
 from .pump import Pump
 from .request import Asked
 
-__all__ = ["HTTP20Response", "has_body", "has_ended", "has_head", "has_slot", "own_error"]
+__all__ = [
+    "HTTP11Response",
+    "HTTP20Response",
+    "Response",
+    "has_body",
+    "has_ended",
+    "has_head",
+    "has_slot",
+    "own_error",
+]
 
 #: Decoded octets at a time, where the caller asks for no number.
 DECODE_SIZE: Final = 65536
@@ -64,13 +73,12 @@ def own_error(error: BaseException, where: str, partial: bytes = b"") -> BaseExc
     return result
 
 
-class HTTP20Response:
-    """The response to one request on an HTTP/2 connection (RFC 9113 §8.1).
+class Response:
+    """The response to one request, over whichever version of HTTP.
 
     status     the status code, an int
-    reason     always ``""``: HTTP/2 has no reason phrases (RFC 9113 §8.3.2)
-    version    20
-    stream_id  the stream it came on
+    version    20 over HTTP/2, 11 over HTTP/1.1
+    stream_id  the stream it came on; ``None`` over HTTP/1.1
 
     It belongs to one thread at a time. Reading raises the error that ended the exchange, as
     often as it is asked; ``HTTP20Error`` and ``OSError`` both carry ``partial``, what had arrived
@@ -78,13 +86,16 @@ class HTTP20Response:
     for the connection's ``timeout``: then the stream has been reset, and nobody else disturbed.
     """
 
-    version = 20
-    reason = ""
+    version = 0
     status = 0
 
     # The defaults stand on the class: most responses never change them.
     _claimed = False  # get_response() has given it to somebody
+    _key: object = None  # what it is claimed by: the id that request() returned, or itself
     _repeated = False  # the request has been sent a second time
+    _turns = 0  # how often it waited for a turn on a connection that ended before it came
+    _reused = False  # the connection had carried other requests before
+    _cut_short = False  # the peer answered before it had the whole request, and gets no more of it
     _closed = False
     _done = False  # the body has been read to its end
     _rest = b""  # octets that were taken from the exchange, or decoded, but not read: from
@@ -110,7 +121,7 @@ class HTTP20Response:
         # Dropped unread: the peer need not go on. Here any lock may be held, even by this very
         # thread, so the stream is only put where the next thread will find it.
         exchange = self._exchange
-        if not exchange.ended and exchange.error is None:
+        if exchange.error is None and (self._cut_short or not exchange.ended):
             self._pump.abandoned.append(exchange)
 
     # The head.
@@ -164,7 +175,7 @@ class HTTP20Response:
         if amt is not None and amt >= 0:
             return self._read_some(amt)
         exchange = self._exchange
-        if exchange.ended and not self._rest and self._decoder is None:
+        if exchange.ended and not self._rest and self._decoder is None and not self._cut_short:
             chunks = exchange.chunks
             if len(chunks) == 1:
                 # What most bodies are: one piece, whole, and handed on as it is.
@@ -206,18 +217,19 @@ class HTTP20Response:
         return self._closed
 
     def close(self) -> None:
-        """Give up what has not been read: the stream is reset with CANCEL if it has not ended.
+        """Give up what has not been read. Can be called again.
 
-        The connection stays as it is. Can be called again.
+        If it has not ended, HTTP/2 resets its stream with CANCEL, and the connection stays as
+        it is. HTTP/1.1 has to close the connection, and the next request dials anew.
         """
         self._closed = True
         exchange = self._exchange
-        if not exchange.ended and exchange.error is None:
+        if exchange.error is None and (self._cut_short or not exchange.ended):
             self._pump.cancel(exchange)
         exchange.chunks.clear()
         self._rest = b""
 
-    def __enter__(self) -> HTTP20Response:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -231,7 +243,7 @@ class HTTP20Response:
             raise own_error(self._error, self._asked.where, self._partial)
         if self._closed and not self._done:
             raise ValueError(
-                f"the response on stream {self.stream_id} was closed before its body had been read"
+                f"the response to {self._asked} was closed before its body had been read"
             )
         if self._decode is None:
             self._decode = decode_content
@@ -371,8 +383,16 @@ class HTTP20Response:
                 if empty:
                     return data
                 continue
+            if self._owed:
+                # It may be what the peer waits for.
+                self._give_back(0)
+                continue
             if ended:
                 self._done = True
+                if self._cut_short:
+                    # Nobody will send the rest of the request, and the stream waits for it.
+                    self._cut_short = False
+                    self._pump.cancel(exchange)
                 return None
             if error is not None:
                 self._error = error
@@ -384,11 +404,22 @@ class HTTP20Response:
             if not self._pump.wait(exchange, has_body, deadline):
                 self._error = self._timed_out("more of the response body")
                 raise own_error(self._error, self._asked.where)
-        increment = exchange.consumed(self._owed + len(data))
-        self._owed = 0
-        if increment:
-            self._pump.widen(exchange, increment, self._timeout)
+        self._give_back(len(data))
         return data
+
+    def _give_back(self, size: int) -> None:
+        """Give the peer room for ``size`` more octets that were read, and for those owed."""
+        size += self._owed
+        self._owed = 0
+        try:
+            increment = self._exchange.consumed(size)
+            if increment:
+                self._pump.widen(self._exchange, increment, self._timeout)
+        except Exception as error:
+            # A manager of the user's that failed. Octets were taken and never handed out, so
+            # there must be no going on, which would leave them out.
+            self._error = error
+            raise
 
     def _timed_out(self, what: str) -> TimeoutError:
         """Give the stream up for a lack of progress; returns what to raise."""
@@ -398,10 +429,38 @@ class HTTP20Response:
 
 def timed_out(what: str, asked: Asked, exchange: Exchange, timeout: float | None) -> TimeoutError:
     """The error of a request that made no progress, naming what it waited for."""
+    which, given_up = "", "the connection was closed"
+    if exchange.id is not None:
+        which, given_up = f", stream {exchange.id}", "the stream was reset with CANCEL"
+    elif not exchange.opened:
+        given_up = "the request was not sent"
     return TimeoutError(
-        f"{asked.where}: no {what} within {timeout:g} s ({asked}, stream {exchange.id}); "
-        "the stream was reset with CANCEL"
+        f"{asked.where}: no {what} within {timeout:g} s ({asked}{which}); {given_up}"
     )
+
+
+class HTTP20Response(Response):
+    """The response to one request on an HTTP/2 connection (RFC 9113 §8.1).
+
+    reason  always ``""``: HTTP/2 has no reason phrases (RFC 9113 §8.3.2)
+    """
+
+    version = 20
+    reason = ""
+
+
+class HTTP11Response(Response):
+    """The response to one request on an HTTP/1.1 connection (RFC 9112).
+
+    ``read_chunked`` gives the chunks of a chunked body as the server cut them, up to 64 KiB each.
+    """
+
+    version = 11
+
+    @property
+    def reason(self) -> bytes:
+        """The words after the status code, such as ``b"OK"``; bytes, as in hyper 0.7."""
+        return self._exchange.reason
 
 
 def _texts(fields: Iterable[tuple[bytes, bytes]] | None) -> list[tuple[str, str]]:
