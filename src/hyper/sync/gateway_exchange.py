@@ -1,0 +1,336 @@
+"""One exchange after the other, as a gateway has them: HTTP/1.1 here, HTTP/2 there.
+
+A request goes out as its head and octets come, and a response is rendered as it is asked for; a
+body is never here as a whole, and either side stops when the other one does. What a socket's user
+calls for that is in ``gateway``.
+
+What a socket cannot say is said by errors that http.client, urllib3 and botocore know: a
+connection that was lost before the response began is ``RemoteDisconnected``, which is how a server
+that closed looks to them; within one it is ``ConnectionResetError``. All of them have
+``retryable``: True only when the server surely did not process the request (RFC 9113 §8.7).
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+from http.client import RemoteDisconnected
+from time import monotonic
+from typing import Any, Final
+
+from ..common.exceptions import HyperError
+from ..common.exchange import Exchange
+from ..http20.exceptions import ErrorCode
+from .gateway_file import marked
+from .gateway_request import Head, Piece, RequestReader
+from .pump import Pump
+from .rendering import CONTINUE, chunk_head, last_chunk, response_head
+from .response import has_body, has_ended, has_head, has_slot, own_error
+
+__all__ = ["Gateway", "has_octets", "has_word"]
+
+#: Seconds that a request with ``Expect: 100-continue`` waits for the server's word before it
+#: sends its body all the same (RFC 9110 §10.1.1). As curl and botocore do.
+EXPECT_TIMEOUT: Final = 1.0
+
+#: Octets that are made one chunk of, at most, when a body of unknown length is handed on.
+CHUNK_SIZE: Final = 262_144
+
+
+class Gateway:
+    """The state of one, and what becomes of a request and of its response.
+
+    See ``GatewaySocket`` for what it is given. ``exchange`` is the one under way or just done, None
+    before the first request.
+    """
+
+    timeout: float | None
+
+    def __init__(
+        self,
+        pump: Pump,
+        sock: ssl.SSLSocket,
+        where: str,
+        authority: bytes,
+        *,
+        timeout: float | None,
+        let_go: Callable[[], object],
+        dropped: Callable[[], object] | None = None,
+        demoted: Callable[[], object] | None = None,
+    ) -> None:
+        self.pump = pump
+        self.where = where
+        self.timeout = timeout
+        self.exchange: Exchange | None = None
+        self._sock = sock
+        self._authority = authority
+        self._let_go: Callable[[], object] | None = let_go
+        self._dropped = dropped
+        self._demoted = demoted
+
+        # The request.
+        self._reader = RequestReader()
+        self._head: Head | None = None
+        self._unwanted = False  # the response is complete, though the request is not
+
+        # The response, as far as it is rendered and not read.
+        self._out: deque[memoryview] = deque()
+        self._begun = False  # its head has been rendered
+        self._done = True  # its end has been, or there is none under way
+        self._left: int | None = None  # octets of the body to come; None while chunks say it
+        self._wordless = False  # the word on an expectation is still to be handed on
+        self._final = False  # nothing comes after this exchange
+
+        self._io_refs = 0  # files from makefile(); socket.SocketIO knows this name
+        self._closed = False
+        # A pair of sockets that stands for us in select() and poll(), made when asked for.
+        self._signal: tuple[socket.socket, socket.socket] | None = None
+        self._signalled = False
+
+    # The request.
+
+    def _start(self, head: Head) -> None:
+        former = self.exchange
+        if former is not None and not self._done:
+            if not self._begun and former.error is None:
+                raise ValueError(
+                    "a request was written before the response to the former one was read; on "
+                    "this socket they take turns"
+                )
+            # Given up half-read, which on HTTP/1.1 would leave its rest in the way.
+            self._out.clear()
+            self.pump.cancel(former)
+        self._done = True
+        if self._final:
+            raise BrokenPipeError(
+                errno.EPIPE, f"{self.where}: the last request here said 'connection: close'"
+            )
+        try:
+            exchange = self.pump.request(
+                head.method,
+                head.scheme or b"https",
+                head.authority or self._authority,
+                head.path,
+                head.fields,
+                not head.length,
+            )
+        except (HyperError, OSError) as error:
+            raise self._reset(error) from error
+        self._head = head
+        self.exchange = exchange
+        self._begun = self._done = False
+        self._wordless = head.expects
+        self._final = head.closes
+        self._see_through(exchange)
+        if head.expects and head.length:
+            self._await_word(exchange)
+
+    def _await_word(self, exchange: Exchange) -> None:
+        """Wait until the server has said whether it wants the body, or for a second."""
+        wait = EXPECT_TIMEOUT if self.timeout is None else min(EXPECT_TIMEOUT, self.timeout)
+        if not self.pump.wait(exchange, has_word, monotonic() + wait):
+            # So that those who wait for the word as well need not do so once more.
+            self._out.append(memoryview(CONTINUE))
+            self._wordless = False
+
+    def _send_body(self, piece: Piece) -> None:
+        exchange = self.exchange
+        assert exchange is not None
+        pump = self.pump
+        head = self._head
+        if head is not None and head.expects and exchange.status >= 300:
+            # The word was No (RFC 9110 §10.1.1).
+            raise self._refused()
+        view = memoryview(piece.data)
+        deadline = None
+        while True:
+            if not exchange.opened and not pump.wait(exchange, has_slot, self._deadline()):
+                raise self._timed_out("free stream")
+            try:
+                taken = pump.send_body(exchange, view, piece.end, piece.trailers)
+            except (HyperError, OSError) as error:
+                raise self._reset(error) from error
+            self._see_through(exchange)
+            if exchange.ended and (taken < len(view) or not piece.end):
+                # The answer is whole, and did not need the rest (RFC 9113 §8.1).
+                raise self._refused()
+            if taken == len(view):
+                return
+            if taken:
+                view = view[taken:]
+                deadline = None
+                continue
+            # Other uploads may take the room before us; that is no progress of ours.
+            if deadline is None:
+                deadline = self._deadline()
+            if not pump.wait(exchange, pump.has_room, deadline):
+                raise self._timed_out("room to send more of the body")
+
+    def _see_through(self, exchange: Exchange) -> None:
+        pump = self.pump
+        if pump.transport.unsent and not pump.see_through(exchange, self.timeout):
+            raise self._timed_out("progress in writing")
+
+    def _refused(self) -> BrokenPipeError:
+        exchange = self.exchange
+        assert exchange is not None
+        self._unwanted = True
+        self.pump.cancel(exchange)
+        return BrokenPipeError(
+            errno.EPIPE,
+            f"{self.where}: the server has answered {exchange.status} without waiting for the "
+            "rest of the request; its response can be read",
+        )
+
+    # The response.
+
+    def _render(self) -> bool:
+        """Put what is next of the response where it is read from; False for the end of file."""
+        if self._done:
+            return self._rest()
+        exchange = self.exchange
+        assert exchange is not None
+        if not self._begun:
+            return self._render_head(exchange)
+        return self._render_body(exchange)
+
+    def _rest(self) -> bool:
+        """Wait, with nothing under way, until the connection has gone."""
+        pump = self.pump
+
+        def gone(exchange: Exchange) -> bool:
+            return pump.over is not None or not pump.protocol.accepting
+
+        if not self._final and not pump.wait(Exchange(), gone, self._deadline()):
+            raise self._timed_out("request to answer")
+        return False
+
+    def _render_head(self, exchange: Exchange) -> bool:
+        pump = self.pump
+        head = self._head
+        assert head is not None
+        if not exchange.opened and not pump.wait(exchange, has_slot, self._deadline()):
+            raise self._timed_out("free stream")
+        if self._wordless:
+            if not pump.wait(exchange, has_word, self._deadline()):
+                raise self._timed_out("response head")
+            self._wordless = False
+            if any(status == 100 for status, _ in exchange.informational):
+                self._out.append(memoryview(CONTINUE))
+                return True
+        elif exchange.headers is None and not pump.wait(exchange, has_head, self._deadline()):
+            raise self._timed_out("response head")
+        fields = exchange.headers
+        if fields is None:
+            raise self._disconnected()
+        status = exchange.status
+        chunked = False
+        if head.method == b"HEAD" or status in (204, 304):
+            self._left = 0
+        else:
+            self._left = next((int(v) for n, v in fields if n == b"content-length"), None)
+            chunked = self._left is None
+        self._begun = True
+        self._done = self._left == 0
+        if not pump.protocol.accepting:
+            self._final = True
+        rendered = response_head(status, fields, chunked=chunked, closes=self._final)
+        self._out.append(memoryview(rendered))
+        if exchange.ended and not self._done:
+            self._render_body(exchange)
+        return True
+
+    def _render_body(self, exchange: Exchange) -> bool:
+        chunks = exchange.chunks
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            ended = exchange.ended  # looked at first, so that no octet comes between the two
+            while chunks and size < CHUNK_SIZE:
+                piece = chunks.popleft()
+                if piece:
+                    pieces.append(piece)
+                    size += len(piece)
+            if size or ended:
+                break
+            if exchange.error is not None:
+                raise self._cut()
+            if not self.pump.wait(exchange, has_octets, self._deadline()):
+                raise self._timed_out("more of the response body")
+        out = self._out
+        if self._left is None:
+            if size:
+                out.append(memoryview(chunk_head(size)))
+                out.extend(map(memoryview, pieces))
+                out.append(memoryview(b"\r\n"))
+            if ended and not chunks:
+                out.append(memoryview(last_chunk(exchange.trailers or ())))
+                self._done = True
+        else:
+            out.extend(map(memoryview, pieces))
+            self._left -= size
+            self._done = not self._left
+        if size:
+            increment = exchange.consumed(size)
+            if increment:
+                self.pump.widen(exchange, increment, self.timeout)
+        return True
+
+    # Errors, in the words of those above.
+
+    def _reset(self, error: BaseException) -> BaseException:
+        """What ``sendall`` raises for an exchange or a connection that is gone."""
+        self._note(error)
+        if isinstance(error, OSError) and not isinstance(error, HyperError):
+            return own_error(error, self.where)
+        return marked(ConnectionResetError(errno.ECONNRESET, f"{self.where}: {error}"), error)
+
+    def _disconnected(self) -> BaseException:
+        """What is raised when there will be no response."""
+        assert self.exchange is not None
+        error = self.exchange.error
+        assert error is not None
+        self._note(error)
+        if isinstance(error, OSError) and not isinstance(error, HyperError):
+            return own_error(error, self.where)
+        return marked(RemoteDisconnected(f"{self.where}: {error}"), error)
+
+    def _cut(self) -> BaseException:
+        """What is raised when there will be no more of a response."""
+        assert self.exchange is not None
+        error = self.exchange.error
+        assert error is not None
+        self._note(error)
+        cut: Any = ConnectionResetError(errno.ECONNRESET, f"{self.where}: {error}")
+        cut.missing = self._left
+        return marked(cut, error)
+
+    def _note(self, error: BaseException) -> None:
+        code = getattr(error, "error_code", None)
+        if code == ErrorCode.HTTP_1_1_REQUIRED and self._demoted is not None:
+            self._final = True
+            self._demoted()
+
+    def _timed_out(self, what: str) -> OSError:
+        if self.timeout == 0:
+            return BlockingIOError(errno.EAGAIN, f"{self.where}: no {what} yet")
+        return TimeoutError(f"{self.where}: no {what} within {self.timeout:g} s")
+
+    def _deadline(self) -> float | None:
+        return None if self.timeout is None else monotonic() + self.timeout
+
+
+# What a thread may wait for here, besides what responses wait for.
+
+
+def has_word(exchange: Exchange) -> bool:
+    """Whether the server has said if it wants the body (RFC 9110 §10.1.1)."""
+    return has_head(exchange) or any(status == 100 for status, _ in exchange.informational)
+
+
+def has_octets(exchange: Exchange) -> bool:
+    # Empty pieces are no progress.
+    return has_body(exchange) and (any(exchange.chunks) or has_ended(exchange))

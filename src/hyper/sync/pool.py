@@ -1,0 +1,161 @@
+"""One connection for everybody who goes to the same place: the first one dials, the others wait.
+
+Holds connections only as long as somebody uses them; whoever lets go last closes.
+"""
+
+from __future__ import annotations
+
+from _thread import TIMEOUT_MAX, LockType, allocate_lock
+from collections import deque
+from collections.abc import Hashable
+from time import monotonic
+from typing import Final, Generic, TypeVar
+
+from ..common.exchange import Exchange
+from .pump import Pump
+
+__all__ = ["Pool", "Shared", "has_gone"]
+
+T = TypeVar("T")
+
+#: Places that are remembered for not speaking HTTP/2, where waiting for each other is idle.
+MAX_REFUSALS: Final = 1000
+
+
+def has_gone(pump: Pump) -> bool:
+    """Whether nothing new may start on the connection, from what has arrived until now.
+
+    Reads what is there and does not wait.
+    """
+
+    def gone(exchange: Exchange) -> bool:
+        return pump.over is not None or not pump.protocol.accepting
+
+    return pump.wait(Exchange(), gone, 0.0)
+
+
+class Shared(Generic[T]):
+    """One connection that several hold, or the attempt to make one.
+
+    pump, extra  the connection, and what its maker wants those to have who join
+    """
+
+    pump: Pump
+    extra: T
+
+    def __init__(self, place: Hashable) -> None:
+        self.place = place
+        # Guarded by the pool's lock.
+        self.users = 1
+        self.made = False
+        self.gates: list[LockType] = []  # of threads that wait for the attempt to end
+
+
+class Pool(Generic[T]):
+    """Connections by the place they lead to.
+
+    >>> shared = pool.join(place, timeout)
+    >>> if shared is None:
+    ...     try:
+    ...         pump, extra = dial()
+    ...     except BaseException:
+    ...         pool.refuse(place, for_good=False)
+    ...         raise
+    ...     shared = pool.add(place, pump, extra)
+    >>> pool.leave(shared)
+    """
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._shared: dict[Hashable, Shared[T]] = {}
+        self._refusals: dict[Hashable, None] = {}
+        #: Connections that were held and never let go of; needs no lock, so that the garbage
+        #: collector may put them here.
+        self.dropped: deque[Shared[T]] = deque()
+
+    def join(self, place: Hashable, timeout: float | None) -> Shared[T] | None:
+        """The connection that leads there, held for the caller; None for: make one yourself.
+
+        Waits for another thread that is making one, ``timeout`` seconds at most; then raises
+        TimeoutError. After None, ``add`` or ``refuse`` has to be called.
+        """
+        while self.dropped:
+            self.leave(self.dropped.popleft())
+        deadline = None if timeout is None else monotonic() + timeout
+        while True:
+            gate = None
+            with self._lock:
+                shared = self._shared.get(place)
+                if shared is None:
+                    if place not in self._refusals:
+                        self._shared[place] = Shared(place)
+                    return None
+                if shared.made:
+                    shared.users += 1
+                else:
+                    gate = allocate_lock()
+                    gate.acquire()
+                    shared.gates.append(gate)
+            if gate is None:
+                if not has_gone(shared.pump):
+                    return shared
+                self._forget(shared)
+                self.leave(shared)
+                continue
+            left = -1.0 if deadline is None else min(max(deadline - monotonic(), 0), TIMEOUT_MAX)
+            if not gate.acquire(timeout=left):
+                raise TimeoutError(
+                    f"another thread has been making this connection for more than {timeout:g} s"
+                )
+
+    def add(self, place: Hashable, pump: Pump, extra: T) -> Shared[T]:
+        """Let others use the connection that the caller has made, and holds."""
+        with self._lock:
+            self._refusals.pop(place, None)
+            shared = self._shared.get(place)
+            if shared is None or shared.made:
+                # Nobody waits for it: this place was known for not speaking HTTP/2.
+                shared = self._shared[place] = Shared(place)
+            shared.pump = pump
+            shared.extra = extra
+            shared.made = True
+            gates, shared.gates = shared.gates, []
+        _open(gates)
+        return shared
+
+    def refuse(self, place: Hashable, *, for_good: bool) -> None:
+        """Say that there is nothing to share; one of those who wait will try next.
+
+        ``for_good``: nobody need wait for anybody there any more.
+        """
+        gates: list[LockType] = []
+        with self._lock:
+            shared = self._shared.get(place)
+            if shared is not None and not shared.made:
+                del self._shared[place]
+                gates = shared.gates
+            if for_good:
+                if len(self._refusals) >= MAX_REFUSALS:
+                    self._refusals.clear()
+                self._refusals[place] = None
+        _open(gates)
+
+    def leave(self, shared: Shared[T]) -> None:
+        """Let go of a connection; the last one closes it."""
+        with self._lock:
+            shared.users -= 1
+            last = shared.users == 0
+            if last and self._shared.get(shared.place) is shared:
+                del self._shared[shared.place]
+        if last:
+            shared.pump.close()
+
+    def _forget(self, shared: Shared[T]) -> None:
+        with self._lock:
+            if self._shared.get(shared.place) is shared:
+                del self._shared[shared.place]
+
+
+def _open(gates: list[LockType]) -> None:
+    for gate in gates:
+        gate.release()
