@@ -8,6 +8,7 @@ name of http2bin.org, and of twitter.com, which one of them asks.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import textwrap
@@ -367,7 +368,7 @@ def test_a_push_can_be_cancelled() -> None:
     """Seed points 50, 52: "To cancel an in-progress pushed stream ... call cancel()"."""
     conn = hyper.HTTP20Connection("http2bin.org", enable_push=True)
     stream_id = conn.request("GET", "/push")
-    pushes: Any = conn.get_pushes(stream_id, capture_all=True)  # type: ignore[attr-defined]
+    pushes: Any = conn.get_pushes(stream_id, capture_all=True)
     for push in pushes:
         assert (push.scheme, push.method, push.path) == (b"https", b"GET", b"/pushed.css")
         push.cancel()
@@ -382,7 +383,7 @@ def test_a_push_is_nobodys_business_unless_asked_for() -> None:
     conn = hyper.HTTP20Connection("http2bin.org")
     conn.request("GET", "/push")
     assert conn.get_response().read().startswith(b"<link")
-    assert list(conn.get_pushes(capture_all=True)) == []  # type: ignore[attr-defined]
+    assert list(conn.get_pushes(capture_all=True)) == []
 
 
 # What the documents say in words.
@@ -438,3 +439,28 @@ def test_a_connection_may_be_global_now() -> None:
     for thread in threads:
         thread.join(30)
     assert statuses == [0] * 30
+
+
+@pytest.mark.parametrize("module", ["http.client", "hyper.client"])
+def test_a_program_for_http_client_needs_one_other_import(module: str) -> None:
+    """Seed point 12: "a drop-in replacement ... without the need for painful rewrites"."""
+    left = run(
+        """
+        http_client = importlib.import_module(module)
+
+        conn = http_client.HTTPSConnection('http2bin.org')
+        conn.request('GET', '/get', headers={'Accept': 'application/json'})
+        resp = conn.getresponse()
+        status, kind = resp.status, resp.getheader('Content-Type')
+        first = resp.read()
+        conn.request('POST', '/post', body='key=value')
+        second = conn.getresponse().read()
+        conn.close()
+        """,
+        importlib=importlib,
+        module=module,
+    )
+    assert (left["status"], left["kind"]) == (200, "application/json")
+    assert json.loads(left["first"])["headers"]["Accept"] == "application/json"
+    assert json.loads(left["second"])["data"] == "key=value"
+    assert left["resp"].version == (20 if module == "hyper.client" else 11)
