@@ -10,8 +10,10 @@ import hpack
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hyper.hpack import Decoder, Encoder, HPACKError, HPACKLimitError
+from hyper.hpack import Backend, Decoder, HPACKError, HPACKLimitError, backend
 from hyper.hpack.huffman import decoded, encode
+
+from ..backends import BACKENDS, NEEDS_NGHTTP2
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -48,9 +50,12 @@ def size(fields: Fields) -> int:
     return sum(len(name) + len(value) + 32 for name, value in fields)
 
 
-@given(conversations)
-def test_any_fields_arrive_as_they_were(conversation: list[tuple[Fields, list[int], Any]]) -> None:
-    encoder, decoder = Encoder(), Decoder(max_list_size=1 << 20)
+@BACKENDS
+@given(conversation=conversations)
+def test_any_fields_arrive_as_they_were(
+    pair: Backend, conversation: list[tuple[Fields, list[int], Any]]
+) -> None:
+    encoder, decoder = pair.Encoder(), pair.Decoder(max_list_size=1 << 20)
     theirs = hpack.Decoder(max_header_list_size=1 << 20)
     for fields, resizes, never_index in conversation:
         for limit in resizes:
@@ -64,9 +69,12 @@ def test_any_fields_arrive_as_they_were(conversation: list[tuple[Fields, list[in
         assert not any(name == b"authorization" and value for name, value in encoder.table)
 
 
-@given(st.lists(lists, max_size=12), st.booleans())
-def test_their_blocks_are_read_as_they_were_meant(conversation: list[Fields], coded: bool) -> None:
-    encoder, decoder = hpack.Encoder(), Decoder()
+@BACKENDS
+@given(conversation=st.lists(lists, max_size=12), coded=st.booleans())
+def test_their_blocks_are_read_as_they_were_meant(
+    pair: Backend, conversation: list[Fields], coded: bool
+) -> None:
+    encoder, decoder = hpack.Encoder(), pair.Decoder()
     for fields in conversation:
         block = encoder.encode(fields, huffman=coded)
         assert decoder.decode(block) == fields
@@ -74,11 +82,14 @@ def test_their_blocks_are_read_as_they_were_meant(conversation: list[Fields], co
         assert decoder.table == list(encoder.header_table.dynamic_entries)
 
 
-@given(st.lists(blocks, max_size=6))
-@example([b"\xff" * 100])
-@example([b"\x40\x00\x00" * 60, b"\xbe" * 200])
-def test_any_octets_are_fields_within_the_limits_or_an_error(stream: list[bytes]) -> None:
-    decoder = Decoder(max_table_size=200, max_list_size=500, max_fields=9)
+@BACKENDS
+@given(stream=st.lists(blocks, max_size=6))
+@example(stream=[b"\xff" * 100])
+@example(stream=[b"\x40\x00\x00" * 60, b"\xbe" * 200])
+def test_any_octets_are_fields_within_the_limits_or_an_error(
+    pair: Backend, stream: list[bytes]
+) -> None:
+    decoder = pair.Decoder(max_table_size=200, max_list_size=500, max_fields=9)
     for block in stream:
         before = decoder.generation
         table = decoder.table
@@ -93,10 +104,11 @@ def test_any_octets_are_fields_within_the_limits_or_an_error(stream: list[bytes]
         assert decoder.generation > before or decoder.table == table
 
 
-@given(st.lists(blocks, max_size=6))
-def test_ours_and_theirs_agree_on_any_octets(stream: list[bytes]) -> None:
+@BACKENDS
+@given(stream=st.lists(blocks, max_size=6))
+def test_ours_and_theirs_agree_on_any_octets(pair: Backend, stream: list[bytes]) -> None:
     """What both accept means the same; what only one accepts is a limit of the other."""
-    decoder, theirs = Decoder(), hpack.Decoder()
+    decoder, theirs = pair.Decoder(), hpack.Decoder()
     for block in stream:
         try:
             expected = [tuple(field) for field in theirs.decode(block, raw=True)]
@@ -168,16 +180,38 @@ def test_the_work_is_in_proportion_to_the_octets(block: bytes) -> None:
         assert lines(block, Decoder(max_table_size=table)) <= 60 * len(block) + 40
 
 
-@given(st.integers(1, 40), st.integers(0, 3000))
-def test_what_is_held_is_bounded_before_it_is_made(fields: int, octets: int) -> None:
+@BACKENDS
+@given(fields=st.integers(1, 40), octets=st.integers(0, 3000))
+def test_what_is_held_is_bounded_before_it_is_made(pair: Backend, fields: int, octets: int) -> None:
     """The last field that fits is given; one more octet or field is refused."""
     whole = [(b"n", b"v" * (octets // fields))] * fields
-    encoder = Encoder()
+    encoder = pair.Encoder()
     block = encoder.encode(whole)
-    assert Decoder(max_list_size=size(whole), max_fields=fields).decode(block) == whole
+    assert pair.Decoder(max_list_size=size(whole), max_fields=fields).decode(block) == whole
     for bound in {"max_list_size": size(whole) - 1}, {"max_fields": fields - 1}:
         try:
-            Decoder(**bound).decode(block)
+            pair.Decoder(**bound).decode(block)
         except HPACKLimitError:
             continue
         raise AssertionError(bound)
+
+
+@NEEDS_NGHTTP2
+@given(stream=st.lists(blocks, max_size=6))
+def test_both_of_ours_agree_on_any_octets(stream: list[bytes]) -> None:
+    """One accepts what the other does, and the tables move together."""
+    ours, theirs = (
+        backend(name).Decoder(max_table_size=200, max_list_size=900, max_fields=12)
+        for name in ("python", "nghttp2")
+    )
+    for block in stream:
+        outcomes: list[Any] = []
+        for decoder in ours, theirs:
+            try:
+                outcomes.append((decoder.decode(block), decoder.table, decoder.generation))
+            except HPACKError:
+                # Of two mistakes in one field each names the one that it meets first.
+                outcomes.append("refused")
+        assert outcomes[0] == outcomes[1]
+        if isinstance(outcomes[0], str):
+            break

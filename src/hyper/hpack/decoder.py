@@ -13,7 +13,7 @@ from .exceptions import HPACKError, HPACKLimitError
 from .huffman import decoded
 from .table import ENTRY_OVERHEAD, FIRST_DYNAMIC, STATIC_TABLE, Field
 
-__all__ = ["Decoder"]
+__all__ = ["Decoder", "integer", "size_updates", "truncated"]
 
 #: Octets of one integer, its prefix included: values up to 2**28, far above any size or index
 #: that we accept, and no integer without an end (RFC 7541 §5.1).
@@ -137,7 +137,7 @@ class Decoder:
                 if octet > 0x80:  # indexed field (§6.1)
                     index = octet & 0x7F
                     if index == 0x7F:
-                        index, at = _integer(block, at, 0x7F)
+                        index, at = integer(block, at, 0x7F)
                     field, size = table[index]
                     left -= size
                     if left < 0 or (counting and len(fields) == max_fields):
@@ -149,11 +149,11 @@ class Decoder:
                 if octet < 0x20:
                     index = octet & 0x0F
                     if index == 0x0F:
-                        index, at = _integer(block, at, 0x0F)
+                        index, at = integer(block, at, 0x0F)
                 elif octet >= 0x40:
                     index = octet & 0x3F
                     if index == 0x3F:
-                        index, at = _integer(block, at, 0x3F)
+                        index, at = integer(block, at, 0x3F)
                 else:
                     if at > 1:
                         raise HPACKError(
@@ -199,11 +199,11 @@ class Decoder:
                     inserted = True
             # A slice beyond the end is short and no error, so one test at the end will do.
             if at > end:
-                raise _truncated(end)
+                raise truncated(end)
         except IndexError:
             self._fail()
             if index < len(table):
-                raise _truncated(end) from None
+                raise truncated(end) from None
             raise HPACKError(
                 f"index {index} is beyond the tables' {len(table) - 1} entries (RFC 7541 §2.3.3)"
             ) from None
@@ -223,34 +223,13 @@ class Decoder:
 
     def _size_updates(self, block: bytes) -> int:
         """Obey the size updates that ``block`` starts with; return where its fields start."""
-        if self._required == -1:
-            raise HPACKError(
-                "an earlier field block could not be decoded, so nothing after it can "
-                "(RFC 7541 §2.2); close the connection"
-            )
-        at = updates = 0
-        while block[at : at + 1] and 0x20 <= block[at] < 0x40 and updates < MAX_SIZE_UPDATES:
-            size = block[at] & 0x1F
-            at += 1
-            if size == 0x1F:
-                size, at = _integer(block, at, 0x1F)
-            limit = self._max_table_size if self._required is None else self._required
-            if size > limit:
-                raise HPACKError(
-                    f"a dynamic table size update to {size} is above the limit of {limit} "
-                    "(RFC 7541 §6.3)"
-                )
-            self._required = None
-            updates += 1
+        sizes, at = size_updates(block, self._max_table_size, self._required)
+        self._required = None
+        for size in sizes:
             self._capacity = size
             while self._size > size:
                 self._size -= self._table.pop()[1]
-            self._changed()
-        if self._required is not None:
-            raise HPACKError(
-                f"a field block does not start with the size update that a limit of "
-                f"{self._required} demands (RFC 7541 §4.2)"
-            )
+        self._changed()
         return at
 
     def _string(self, block: bytes, at: int, left: int, fields: list[Field]) -> tuple[bytes, int]:
@@ -259,7 +238,7 @@ class Decoder:
         at += 1
         length = octet & 0x7F
         if length == 0x7F:
-            length, at = _integer(block, at, 0x7F)
+            length, at = integer(block, at, 0x7F)
         # A Huffman code that is longer than its text is legal, but nobody sends it: it is
         # held against the limit as it stands, before it is decoded.
         if length > left:
@@ -284,7 +263,41 @@ class Decoder:
         )
 
 
-def _integer(block: bytes, at: int, value: int) -> tuple[int, int]:
+def size_updates(block: bytes, max_table_size: int, required: int | None) -> tuple[list[int], int]:
+    """The size updates that ``block`` starts with, and where its fields start (§4.2, §6.3).
+
+    ``required`` is the most that an update which has to come may announce; None if none has to,
+    -1 if the decoder has failed.
+    """
+    if required == -1:
+        raise HPACKError(
+            "an earlier field block could not be decoded, so nothing after it can "
+            "(RFC 7541 §2.2); close the connection"
+        )
+    at = 0
+    sizes: list[int] = []
+    while block[at : at + 1] and 0x20 <= block[at] < 0x40 and len(sizes) < MAX_SIZE_UPDATES:
+        size = block[at] & 0x1F
+        at += 1
+        if size == 0x1F:
+            size, at = integer(block, at, 0x1F)
+        limit = max_table_size if required is None else required
+        if size > limit:
+            raise HPACKError(
+                f"a dynamic table size update to {size} is above the limit of {limit} "
+                "(RFC 7541 §6.3)"
+            )
+        required = None
+        sizes.append(size)
+    if required is not None:
+        raise HPACKError(
+            f"a field block does not start with the size update that a limit of "
+            f"{required} demands (RFC 7541 §4.2)"
+        )
+    return sizes, at
+
+
+def integer(block: bytes, at: int, value: int) -> tuple[int, int]:
     """The rest of an integer whose prefix was all ones, ``value``, and what is after it (§5.1)."""
     try:
         for shift in range(0, 7 * (MAX_INTEGER_OCTETS - 1), 7):
@@ -294,9 +307,9 @@ def _integer(block: bytes, at: int, value: int) -> tuple[int, int]:
             if octet < 0x80:
                 return value, at
     except IndexError:
-        raise _truncated(len(block)) from None
+        raise truncated(len(block)) from None
     raise HPACKError(f"an integer takes more than {MAX_INTEGER_OCTETS} octets (RFC 7541 §5.1)")
 
 
-def _truncated(size: int) -> HPACKError:
+def truncated(size: int) -> HPACKError:
     return HPACKError(f"a field block of {size} octets ends within a field (RFC 7541 §6)")

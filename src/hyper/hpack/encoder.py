@@ -13,7 +13,7 @@ from typing import Final
 from .huffman import encode as huffman_encode
 from .table import ENTRY_OVERHEAD, STATIC_FIELDS, STATIC_NAMES, EncoderTable, Field
 
-__all__ = ["Encoder"]
+__all__ = ["Encoder", "size_update"]
 
 #: Octets our encoder gives its dynamic table at most, however much the peer offers. It is the
 #: protocol's default; more would cost the peer memory and win little for one client's requests.
@@ -59,9 +59,9 @@ _STRING_MASK: Final = 0x7F
 
 # Whoever can make us send fields beside a secret one in the table learns from the sizes whether
 # a guess was right (§7.1). Cookies count when they are short enough to be guessed.
-_SECRETS: Final = frozenset((b"authorization", b"proxy-authorization"))
-_SECRETS_WHEN_SHORT: Final = frozenset((b"cookie", b"set-cookie"))
-_SHORT: Final = 20
+SECRETS: Final = frozenset((b"authorization", b"proxy-authorization"))
+SECRETS_WHEN_SHORT: Final = frozenset((b"cookie", b"set-cookie"))
+SHORT: Final = 20
 
 # What comes again as a rule, so it enters the table at once. Any other field whose name is in a
 # table already enters on second sight: an id of each request's own would move all indices.
@@ -197,10 +197,10 @@ class Encoder:
         capacity = self._table.capacity
         updates = b""
         if smallest is not None and smallest < min(capacity, self._announced):
-            updates = _integer(smallest, _SIZE_UPDATE_MASK, _SIZE_UPDATE)
+            updates = size_update(smallest)
             self._announced = smallest
         if capacity != self._announced:
-            updates += _integer(capacity, _SIZE_UPDATE_MASK, _SIZE_UPDATE)
+            updates += size_update(capacity)
             self._announced = capacity
         return updates
 
@@ -292,7 +292,7 @@ class _Encodings(_Memo):
             size = len(value)
             string = _LENGTHS[size] + value if size < MIN_UNIQUE_HUFFMAN else _string(value)
             return self._keep(field, prefix + string)
-        if name in _SECRETS or (name in _SECRETS_WHEN_SHORT and len(value) < _SHORT):
+        if name in SECRETS or (name in SECRETS_WHEN_SHORT and len(value) < SHORT):
             index = STATIC_NAMES[name]
             return self._keep(field, _literal(_NEVER_INDEXED, _LITERAL_MASK, index, name, value))
 
@@ -326,6 +326,11 @@ class _Encodings(_Memo):
             del self[moved]
         self._moving.clear()
         return _literal(_INSERTED, _INSERTED_MASK, index, name, value)
+
+
+def size_update(size: int) -> bytes:
+    """A dynamic table size update (§6.3)."""
+    return _integer(size, _SIZE_UPDATE_MASK, _SIZE_UPDATE)
 
 
 def _literal(kind: int, mask: int, index: int, name: bytes, value: bytes) -> bytes:

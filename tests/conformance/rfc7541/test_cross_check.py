@@ -1,4 +1,4 @@
-"""Our encoder against the decoder of the ``hpack`` package, and the other way round.
+"""Our encoders against the decoder of the ``hpack`` package, and the other way round.
 
 Long conversations with one table on each side: an entry that is evicted an entry too early, or an
 index that is off by one, shows within a few blocks.
@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 import hpack
 import pytest
 
-from hyper.hpack import Decoder, Encoder
+from hyper.hpack import Backend
+
+from ...backends import BACKENDS
 
 Fields = list[tuple[bytes, bytes]]
 Kind = Callable[[random.Random, int], Iterator[Fields]]
@@ -91,11 +93,14 @@ KINDS = pytest.mark.parametrize("kind", [requests, responses, anything])
 SIZES = (0, 32, 33, 64, 100, 256, 1000, 4095, 4096)
 
 
+@BACKENDS
 @KINDS
 @pytest.mark.parametrize("resizing", [0.0, 0.1], ids=["one size", "many sizes"])
-def test_their_decoder_reads_what_our_encoder_wrote(kind: Kind, resizing: float) -> None:
+def test_their_decoder_reads_what_our_encoder_wrote(
+    pair: Backend, kind: Kind, resizing: float
+) -> None:
     rng = random.Random(kind.__name__)
-    encoder = Encoder()
+    encoder = pair.Encoder()
     decoder = hpack.Decoder(max_header_list_size=1 << 20)
     for fields in kind(rng, 400):
         while rng.random() < resizing:
@@ -106,12 +111,15 @@ def test_their_decoder_reads_what_our_encoder_wrote(kind: Kind, resizing: float)
         assert decoder.header_table.maxsize <= 4096
 
 
+@BACKENDS
 @KINDS
 @pytest.mark.parametrize("resizing", [0.0, 0.1], ids=["one size", "many sizes"])
-def test_our_decoder_reads_what_their_encoder_wrote(kind: Kind, resizing: float) -> None:
+def test_our_decoder_reads_what_their_encoder_wrote(
+    pair: Backend, kind: Kind, resizing: float
+) -> None:
     rng = random.Random(kind.__name__)
     encoder = hpack.Encoder()
-    decoder = Decoder(max_list_size=1 << 20)
+    decoder = pair.Decoder(max_list_size=1 << 20)
     for fields in kind(rng, 400):
         if rng.random() < resizing:
             size = rng.choice(SIZES)
@@ -125,11 +133,12 @@ def test_our_decoder_reads_what_their_encoder_wrote(kind: Kind, resizing: float)
         assert decoder.table_size <= decoder.max_table_size
 
 
+@BACKENDS
 @KINDS
-def test_their_decoder_knows_which_fields_are_secret(kind: Kind) -> None:
+def test_their_decoder_knows_which_fields_are_secret(pair: Backend, kind: Kind) -> None:
     """§6.2.3, §7.1.3: what we mark is marked for every hop; an empty value is no secret."""
     rng = random.Random(kind.__name__)
-    encoder = Encoder()
+    encoder = pair.Encoder()
     decoder = hpack.Decoder(max_header_list_size=1 << 20)
     for fields in kind(rng, 200):
         for field in decoder.decode(encoder.encode(fields, (b"x-request-id",)), raw=True):
