@@ -22,7 +22,15 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(enco
 
 #: The documented addresses, old ones among them: each has to be where the thing lives.
 EXPORTS = {
-    "hyper": {"HTTP20Connection", "HTTP20Response", "__version__"},
+    "hyper": {
+        "HTTP11Connection",
+        "HTTP11Response",
+        "HTTP20Connection",
+        "HTTP20Push",
+        "HTTP20Response",
+        "HTTPConnection",
+        "__version__",
+    },
     "hyper.common.exceptions": {
         "ChunkedDecodeError",
         "ConnectionError",

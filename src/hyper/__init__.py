@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from .sync.connection import HTTP20Connection
-from .sync.response import HTTP20Response
+from .sync.connection import HTTP11Connection, HTTP20Connection, HTTPConnection
+from .sync.pushes import HTTP20Push
+from .sync.response import HTTP11Response, HTTP20Response
 
-__all__ = ["HTTP20Connection", "HTTP20Response", "__version__"]
+__all__ = [
+    "HTTP11Connection",
+    "HTTP11Response",
+    "HTTP20Connection",
+    "HTTP20Push",
+    "HTTP20Response",
+    "HTTPConnection",
+    "__version__",
+]
 
 __version__ = "1.0.0.dev0"

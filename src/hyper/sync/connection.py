@@ -6,54 +6,65 @@ whose. Reading, writing and waiting are the pump's.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from ssl import SSLContext
-from threading import local
 from time import monotonic
+from typing import TYPE_CHECKING, Self
 
 from ..http20.limits import INITIAL_MAX_STREAMS
 from ..http20.protocol import HTTP20Protocol
 from ..http20.window import BaseFlowControlManager, FlowControlManager
 from .compat import FormerConnection
+from .piecewise import Piecewise
+from .proxy import Proxy
 from .pump import Trace
 from .request import Headers, Octets, Origin, Trailers, host_and_port, octets
-from .response import HTTP20Response, has_ended, own_error
-from .sending import Sender
+from .response import HTTP11Response, HTTP20Response, Response, has_ended, own_error
+
+__all__ = ["HTTP11Connection", "HTTP20Connection", "HTTPConnection"]
+
 
 __all__ = ["HTTP20Connection"]
 
 
-class _Mine(local):
-    """The calling thread's responses in the order of their requests, claimed ones included."""
+class HTTPConnection(Piecewise):
+    """A connection to one server, for any number of threads at once.
 
-    def __init__(self) -> None:
-        self.responses: deque[HTTP20Response] = deque()
-
-
-class HTTP20Connection(Sender):
-    """A connection that speaks HTTP/2 (RFC 9113), for any number of threads at once.
+    Over TLS it speaks HTTP/2 (RFC 9113) or HTTP/1.1 (RFC 9112), whichever the server prefers
+    (ALPN). In cleartext the first request asks, once, to go on in HTTP/2 (``Upgrade: h2c``,
+    RFC 7540 §3.2); a server that ignores this is spoken to in HTTP/1.1. Whoever uses the
+    connection need not know which it was.
 
     host            ``'name'``, ``'name:port'``, ``'[::1]:port'``
-    port            443 unless ``host`` or this names another
+    port            80 unless ``host`` or this names another
     secure          TLS or not; left out, it is TLS on port 443 and wherever an ``ssl_context``
-                    is given, since to bring a context is to ask for TLS. Without TLS the server
-                    must be known to speak HTTP/2 (prior knowledge, RFC 9113 §3.3)
+                    is given, since to bring a context is to ask for TLS
     window_manager  a subclass of ``hyper.http20.window.BaseFlowControlManager``, not an instance
-    enable_push     accepted for code that passes it; pushes are refused so far
-    ssl_context     whom to trust and what to offer; ``hyper.tls.init_context()`` by default
-    force_proto     ``'h2'``: speak HTTP/2 whatever ALPN says
+    enable_push     let the server push (RFC 9113 §8.4); see ``get_pushes``
+    ssl_context     whom to trust; ``hyper.tls.init_context()`` by default. What it offers by
+                    ALPN is left as it is, and not asked
+    proxy_host      an HTTP proxy: ``'name'``, ``'name:port'`` or ``'user:password@name:port'``
+    proxy_port      8080 unless ``proxy_host`` or this names another
+    proxy_headers   fields for the proxy alone, such as ``proxy-authorization``
     timeout         seconds for each wait, or a pair of them, for connecting and for the rest;
                     a wait begins afresh whenever the request makes progress
+    force_proto     ``'h2'``: speak HTTP/2 whatever ALPN says
+    foreign_pushes  accept pushes for origins that the server has no authority over as well
+    expect_timeout  seconds that a body waits for ``100 Continue`` where ``expect`` asks for it
     trace           called with ``'>'`` or ``'<'`` and the octets written or read, under a lock:
                     it must not wait, nor use this connection
 
-    Attributes: ``host``, ``port``, ``secure``, ``timeout``.
+    Attributes: all of these, and ``version``.
 
     Dialled by the first request. May be used again after ``close()``; a connection that died, or
     to which the server said goodbye, is replaced by the next request, before that is sent.
     Raises ValueError and TypeError for what cannot be meant.
     """
+
+    #: Octets of one read; a name that hyper 0.7 had.
+    network_buffer_size = 65536
+
+    _default_port = 80
 
     def __init__(
         self,
@@ -63,33 +74,45 @@ class HTTP20Connection(Sender):
         window_manager: type[BaseFlowControlManager] | None = None,
         enable_push: bool = False,
         ssl_context: SSLContext | None = None,
+        proxy_host: str | None = None,
+        proxy_port: int | None = None,
+        proxy_headers: Headers | None = None,
+        timeout: float | tuple[float | None, float | None] | None = None,
         *,
         force_proto: str | None = None,
-        timeout: float | tuple[float | None, float | None] | None = None,
+        foreign_pushes: bool = False,
+        expect_timeout: float = 1.0,
         trace: Trace | None = None,
     ) -> None:
-        self.host, self.port = host_and_port(host, port)
+        self.host, self.port = host_and_port(host, port, self._default_port)
         self.secure = (ssl_context is not None or self.port == 443) if secure is None else secure
         self.ssl_context = ssl_context
         self.window_manager = window_manager or FlowControlManager
         self.enable_push = enable_push
+        self.foreign_pushes = foreign_pushes
         self.force_proto = force_proto
         self.timeout = timeout
+        self.expect_timeout = expect_timeout
         self.trace = trace
+        proxy = None
+        if proxy_host is not None:
+            proxy = Proxy(proxy_host, proxy_port, proxy_headers)
+            proxy_host, proxy_port = proxy.host, proxy.port
+        elif proxy_port is not None or proxy_headers is not None:
+            raise ValueError("proxy_port and proxy_headers mean nothing without a proxy_host")
+        self.proxy_host = proxy_host
+        self.proxy_port = proxy_port
+        self.proxy_headers = proxy_headers
         pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        self._connect_timeout, self._timeout = (_seconds(each) for each in pair)
+        connect_timeout, response_timeout = (_seconds(each) for each in pair)
 
         self._origin = Origin(self.host, self.port, secure=self.secure)
-        super().__init__(self._origin.where, self._connect_timeout)
-
-        # Responses that nobody has asked for yet, by stream id; dict.pop claims atomically.
-        self._unclaimed: dict[int, HTTP20Response] = {}
-        self._mine = _Mine()
+        super().__init__(self._origin.where, connect_timeout, response_timeout, proxy)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._origin}>"
 
-    def __enter__(self) -> HTTP20Connection:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -108,8 +131,12 @@ class HTTP20Connection(Sender):
         trailers: Trailers | None = None,
         never_index: Iterable[Octets] = (),
         timeout: float | None = None,
-    ) -> int:
+    ) -> int | None:
         """Send a request; return its stream id, to be given to ``get_response``.
+
+        Over HTTP/1.1 there is no such id, and ``None`` is returned. It may be given to
+        ``get_response`` all the same; requests wait in order until the one before has been
+        answered whole.
 
         url          the path and query; visible ASCII, so percent-encoded where it must be
         body, data   one of them: bytes-like, str (sent as UTF-8), a binary file or an iterable
@@ -120,6 +147,9 @@ class HTTP20Connection(Sender):
         trailers     fields to send after the body, or a function that returns them then
         never_index  names of fields that no hop may keep in a table (RFC 7541 §7.1.3)
         timeout      seconds for each wait of this request, instead of the connection's
+
+        With ``expect: 100-continue`` the body waits for leave, for ``expect_timeout`` seconds at
+        most, and stays here if the server refuses at once (RFC 9110 §10.1.1).
 
         ``content-length`` is set where the length is known, and held against the body. Never
         fails for lack of a stream: the request waits its turn. Returns when the body has left,
@@ -135,24 +165,33 @@ class HTTP20Connection(Sender):
             raise TypeError("body and data are two names for one thing; give only one of them")
         asked = self._origin.ask(method, url, body, headers, trailers, never_index)
         seconds = self._timeout if timeout is None else _seconds(timeout)
+        before = self._pump
         pump, exchange = self._start(asked)
-        response = HTTP20Response(pump, exchange, asked, seconds)
+        response: Response
+        if exchange.id is not None:
+            response = HTTP20Response(pump, exchange, asked, seconds)
+        else:
+            response = HTTP11Response(pump, exchange, asked, seconds)
+            response._reused = pump is before
         if asked.body is not None or pump.transport.unsent:
             self._complete_or_repeat(response)
         stream_id = response.stream_id
-        assert stream_id is not None
+        response._key = key = response if stream_id is None else stream_id
         mine = self._mine.responses
         while mine and mine[0]._claimed:
             mine.popleft()
         mine.append(response)
-        self._unclaimed[stream_id] = response
+        self._unclaimed[key] = response
+        if self.enable_push:
+            self._watch_pushes(response)
         return stream_id
 
-    def get_response(self, stream_id: int | None = None) -> HTTP20Response:
+    def get_response(self, stream_id: int | None = None) -> Response:
         """Wait for the head of a response, and return it.
 
         With the id that ``request()`` returned, in any order and from any thread; without one,
-        the oldest request of the calling thread whose response nobody has asked for.
+        the oldest request of the calling thread whose response nobody has asked for. Where that
+        thread has none, the oldest of those for which ``request()`` returned None.
 
         A request that the server surely did not process (RFC 9113 §8.7) is sent once more on
         its own, if its body can be sent again.
@@ -161,7 +200,7 @@ class HTTP20Connection(Sender):
         within the timeout; HTTP20Error and OSError when the request failed.
         """
         mine = self._mine.responses
-        response: HTTP20Response | None
+        response: Response | None
         if stream_id is not None:
             response = self._unclaimed.pop(stream_id, None)
             if response is None:
@@ -169,10 +208,10 @@ class HTTP20Connection(Sender):
         else:
             while True:
                 if not mine:
-                    raise self._nothing_to_claim(None)
+                    response = self._oldest_without_id()
+                    break
                 response = mine.popleft()
-                assert response.stream_id is not None
-                if self._unclaimed.pop(response.stream_id, None) is response:
+                if self._unclaimed.pop(response._key, None) is response:
                     break
         response._claimed = True
         exchange = response._exchange
@@ -184,15 +223,23 @@ class HTTP20Connection(Sender):
 
     getresponse = get_response
 
+    def _oldest_without_id(self) -> Response:
+        """What another thread asked for over HTTP/1.1, where ids cannot be handed on."""
+        for key in list(self._unclaimed):
+            if isinstance(key, Response) and self._unclaimed.pop(key, None) is not None:
+                return key
+        raise self._nothing_to_claim(None)
+
     def ping(self, opaque: Octets = b"hyper...") -> float:
         """Send PING with eight octets (RFC 9113 §6.7); return the seconds until the answer.
 
-        Dials if need be. Raises TimeoutError, ValueError for another number of octets, and the
-        connection's error if it ends meanwhile.
+        Dials if need be. Raises TimeoutError, ValueError for another number of octets or over
+        HTTP/1.1, which has no PING, and the connection's error if it ends meanwhile.
         """
         pump = self._usable_pump()
         protocol = pump.protocol
-        assert isinstance(protocol, HTTP20Protocol)
+        if not isinstance(protocol, HTTP20Protocol):
+            raise ValueError(f"{self._where} speaks HTTP/1.1, which has no PING")
         began = monotonic()
         exchange = pump.call(protocol.ping, octets(opaque))
         deadline = None if self._timeout is None else began + self._timeout
@@ -206,12 +253,22 @@ class HTTP20Connection(Sender):
     def max_concurrent_streams(self) -> int:
         """How many requests the server lets us have open; more wait in order.
 
-        Until the server has been heard, what is assumed of it (RFC 9113 §6.5.2).
+        Until the server has been heard, what is assumed of it (RFC 9113 §6.5.2). Over HTTP/1.1
+        it is 1.
         """
         pump = self._pump
-        if pump is None or not isinstance(pump.protocol, HTTP20Protocol):
-            return INITIAL_MAX_STREAMS
-        return pump.protocol.max_concurrent_streams
+        if pump is None:
+            return INITIAL_MAX_STREAMS if 20 in self._versions else 1
+        protocol = pump.protocol
+        return protocol.max_concurrent_streams if isinstance(protocol, HTTP20Protocol) else 1
+
+    @property
+    def version(self) -> str:
+        """What is spoken: ``'HTTP/2'`` or ``'HTTP/1.1'``; before it is known, the likelier one."""
+        pump = self._pump
+        if pump is None:
+            return "HTTP/1.1" if self._versions[-1] == 11 and not self.secure else "HTTP/2"
+        return "HTTP/2" if isinstance(pump.protocol, HTTP20Protocol) else "HTTP/1.1"
 
     @property
     def _conn(self) -> FormerConnection:
@@ -234,13 +291,15 @@ class HTTP20Connection(Sender):
             pump, self._pump = self._pump, None
             if self._dialling is not None:
                 self._dialling.unwanted = True
+            self._drafts.clear()
         if pump is not None:
             pump.close()
         for former in list(self._former):
             former.close()
 
     def _nothing_to_claim(self, stream_id: int | None) -> ValueError:
-        waiting = ", ".join(map(str, sorted(self._unclaimed))) or "none"
+        ids = sorted(key for key in list(self._unclaimed) if isinstance(key, int))
+        waiting = ", ".join(map(str, ids)) or "none"
         if stream_id is None:
             return ValueError(
                 "this thread has no request whose response nobody has asked for; call "
@@ -248,6 +307,70 @@ class HTTP20Connection(Sender):
             )
         return ValueError(
             f"no response on stream {stream_id} is waiting to be asked for (there are: {waiting})"
+        )
+
+
+class HTTP20Connection(HTTPConnection):
+    """An ``HTTPConnection`` that speaks HTTP/2 (RFC 9113) and nothing else.
+
+    Its port is 443 unless another is named. Without TLS the server must be known to speak HTTP/2
+    (prior knowledge, RFC 9113 §3.3). Over TLS, a server that does not choose ``h2`` by ALPN is an
+    H2NotNegotiatedError, unless ``force_proto='h2'``.
+    """
+
+    _default_port = 443
+    _versions = (20,)
+
+    if TYPE_CHECKING:
+
+        def request(
+            self,
+            method: Octets,
+            url: Octets,
+            body: object = None,
+            headers: Headers | None = None,
+            *,
+            data: object = None,
+            trailers: Trailers | None = None,
+            never_index: Iterable[Octets] = (),
+            timeout: float | None = None,
+        ) -> int: ...
+
+        def get_response(self, stream_id: int | None = None) -> HTTP20Response: ...
+
+        getresponse = get_response
+
+
+class HTTP11Connection(HTTPConnection):
+    """An ``HTTPConnection`` that speaks HTTP/1.1 (RFC 9112) and nothing else."""
+
+    _versions = (11,)
+
+    def __init__(
+        self,
+        host: str,
+        port: int | None = None,
+        secure: bool | None = None,
+        ssl_context: SSLContext | None = None,
+        proxy_host: str | None = None,
+        proxy_port: int | None = None,
+        proxy_headers: Headers | None = None,
+        timeout: float | tuple[float | None, float | None] | None = None,
+        *,
+        expect_timeout: float = 1.0,
+        trace: Trace | None = None,
+    ) -> None:
+        super().__init__(
+            host,
+            port,
+            secure,
+            ssl_context=ssl_context,
+            proxy_host=proxy_host,
+            proxy_port=proxy_port,
+            proxy_headers=proxy_headers,
+            timeout=timeout,
+            expect_timeout=expect_timeout,
+            trace=trace,
         )
 
 

@@ -9,18 +9,25 @@ from __future__ import annotations
 import os
 import sys
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
+from base64 import urlsafe_b64encode
 from ssl import SSLContext
 from time import monotonic
 from typing import Final
 from weakref import WeakSet
 
 from ..common.exceptions import own_copy
+from ..common.exchange import Exchange, Fields
+from ..http11.protocol import HTTP11Protocol
 from ..http20.exceptions import ConnectionError, H2NotNegotiatedError
 from ..http20.protocol import HTTP20Protocol
 from ..http20.window import BaseFlowControlManager
-from ..tls import default_context
-from .dial import connect
+from ..tls import ALPN_PROTOCOLS, ascii_host, default_context
+from .dial import connect, start_tls
+from .proxy import Proxy, open_tunnel
 from .pump import Pump, Trace
+from .request import Asked
+from .response import Response, timed_out
+from .transport import Transport
 
 __all__ = ["Dialler"]
 
@@ -31,12 +38,13 @@ LAST_COMFORTABLE_ID: Final = 2**30
 class _Dial:
     """One attempt to connect, and the threads that wait for its outcome."""
 
-    __slots__ = ("error", "gates", "unwanted")
+    __slots__ = ("connected", "error", "gates", "unwanted")
 
     def __init__(self) -> None:
         self.gates: list[LockType] = []
         self.error: BaseException | None = None
         self.unwanted = False  # close() was called meanwhile
+        self.connected = False  # what is left is an answer to wait for
 
 
 class Dialler:
@@ -47,12 +55,30 @@ class Dialler:
     secure: bool
     ssl_context: SSLContext | None
     window_manager: type[BaseFlowControlManager]
+    enable_push: bool
+    foreign_pushes: bool
     force_proto: str | None
     trace: Trace | None
 
-    def __init__(self, where: str, connect_timeout: float | None) -> None:
+    #: The versions that may be spoken: 20, 11 or both.
+    _versions: tuple[int, ...] = (20, 11)
+    #: Whether a request in cleartext may ask to go on in HTTP/2.
+    _may_upgrade = True
+
+    def __init__(
+        self,
+        where: str,
+        connect_timeout: float | None,
+        timeout: float | None,
+        proxy: Proxy | None,
+    ) -> None:
         self._where = where
         self._connect_timeout = connect_timeout
+        self._timeout = timeout
+        self._proxy = proxy
+        # Responses that nobody has asked for yet, by the id that request() returned, or by
+        # themselves where that was None; dict.pop claims atomically.
+        self._unclaimed: dict[object, Response] = {}
         # Guarded by the lock, which nobody holds while waiting.
         self._lock = allocate_lock()
         self._pump: Pump | None = None
@@ -62,7 +88,14 @@ class Dialler:
         _alive.add(self)
 
     def _usable_pump(self) -> Pump:
-        """The connection that takes requests, dialled by one thread while the others wait."""
+        """The connection that takes requests."""
+        return self._usable(None)[0]
+
+    def _usable(self, asked: Asked | None) -> tuple[Pump, Exchange | None]:
+        """The connection that takes requests, dialled by one thread while the others wait.
+
+        Along with it what has become of ``asked``, if it was sent already: to ask for HTTP/2.
+        """
         deadline = None
         if self._connect_timeout is not None:
             deadline = monotonic() + self._connect_timeout
@@ -72,7 +105,7 @@ class Dialler:
             with self._lock:
                 pump = self._pump
                 if pump is not None and pump.protocol.accepting:
-                    return pump
+                    return pump, None
                 dial = self._dialling
                 if dial is None:
                     dial = mine = self._dialling = _Dial()
@@ -81,10 +114,14 @@ class Dialler:
                     gate.acquire()
                     dial.gates.append(gate)
             if mine is not None:
-                return self._dial(mine)
+                return self._dial(mine, asked)
             assert gate is not None
             left = -1.0 if deadline is None else min(max(deadline - monotonic(), 0), TIMEOUT_MAX)
-            if not gate.acquire(timeout=left):
+            while not gate.acquire(timeout=left):
+                if dial.connected:
+                    # It is there, and waits for an answer; so would we.
+                    left = -1.0
+                    continue
                 raise TimeoutError(
                     f"{self._where}: another thread has been connecting for more than "
                     f"{self._connect_timeout:g} s"
@@ -93,11 +130,11 @@ class Dialler:
                 raise own_copy(dial.error)
             # It is there, or the thread that dialled was interrupted and it is our turn.
 
-    def _dial(self, dial: _Dial) -> Pump:
+    def _dial(self, dial: _Dial, asked: Asked | None) -> tuple[Pump, Exchange | None]:
         """Dial, and tell everyone who waits how it went."""
         try:
             try:
-                pump = self._open()
+                pump, exchange = self._open(dial, asked)
             except BaseException as error:
                 dial.error = error
                 raise
@@ -112,32 +149,136 @@ class Dialler:
                     f"the connection to {self._where} was closed while it was being made"
                 )
                 raise own_copy(dial.error)
-            return pump
+            return pump, exchange
         finally:
             with self._lock:
                 self._dialling = None
             for gate in dial.gates:
                 gate.release()
 
-    def _open(self) -> Pump:
-        context = None
-        if self.secure:
-            context = self.ssl_context or default_context()
-        transport = connect(
-            self.host, self.port, timeout=self._connect_timeout, ssl_context=context
-        )
+    def _open(self, dial: _Dial, asked: Asked | None) -> tuple[Pump, Exchange | None]:
+        transport, over_http20 = self._connect()
         try:
-            if self.secure and transport.alpn != "h2" and self.force_proto != "h2":
-                raise _not_negotiated(self._where, transport.alpn)
-            protocol = HTTP20Protocol(
-                window_manager=self.window_manager,
-                first_stream_id=self._next_stream_id(),
-                clock=monotonic,
-            )
-            return Pump(protocol, transport, trace=self.trace or _asked_for_trace())
+            if over_http20:
+                http20 = self._http20(self._next_stream_id())
+                return Pump(http20, transport, trace=self.trace or _asked_for_trace()), None
+            protocol = HTTP11Protocol(absolute=self._forwarded)
+            pump = Pump(protocol, transport, trace=self.trace)
+            if (
+                self._may_upgrade
+                and 20 in self._versions
+                and not self.secure
+                and not self._forwarded
+                and asked is not None
+                # A body would have to be sent whole before the server may agree (RFC 7540 §3.2).
+                and asked.body is None
+                and not asked.piecewise
+                and asked.method != b"CONNECT"
+                and 1 not in self._unclaimed
+            ):
+                dial.connected = True
+                return pump, self._ask_for_http20(pump, protocol, asked)
+            return pump, None
         except BaseException:
             transport.close()
             raise
+
+    def _connect(self) -> tuple[Transport, bool]:
+        """Make a connection to the server; say whether it is to be spoken to in HTTP/2."""
+        timeout = self._connect_timeout
+        proxy = self._proxy
+        # Who insists on h2 offers http/1.1 as well: so the error can say what the server chose.
+        alpn = ALPN_PROTOCOLS if 20 in self._versions else ("http/1.1",)
+        context = None
+        if self.secure:
+            context = self.ssl_context or default_context()
+        if proxy is None:
+            transport = connect(
+                self.host, self.port, timeout=timeout, ssl_context=context, alpn=alpn
+            )
+        else:
+            began = monotonic()
+            transport = connect(proxy.host, proxy.port, timeout=timeout)
+            if not self._forwarded:
+                name = ascii_host(self.host)
+                open_tunnel(transport, proxy, name, self.port, _left(timeout, began))
+                if context is not None:
+                    transport = start_tls(
+                        transport,
+                        context,
+                        server_hostname=name,
+                        where=f"{self._where} through proxy {proxy.where}",
+                        timeout=_left(timeout, began),
+                        alpn=alpn,
+                    )
+        if 11 not in self._versions:
+            if self.secure and transport.alpn != "h2" and self.force_proto != "h2":
+                transport.close()
+                raise _not_negotiated(self._where, transport.alpn)
+            return transport, True
+        over_http20 = 20 in self._versions and "h2" in (transport.alpn, self.force_proto)
+        return transport, over_http20
+
+    @property
+    def _forwarded(self) -> bool:
+        """Whether requests go to a proxy that passes them on (RFC 9112 §3.2.2)."""
+        return self._proxy is not None and not self.secure and 11 in self._versions
+
+    def _http20(self, first_stream_id: int) -> HTTP20Protocol:
+        return HTTP20Protocol(
+            window_manager=self.window_manager,
+            enable_push=self.enable_push,
+            foreign_pushes=self.foreign_pushes,
+            first_stream_id=first_stream_id,
+            clock=monotonic,
+        )
+
+    def _ask_for_http20(self, pump: Pump, protocol: HTTP11Protocol, asked: Asked) -> Exchange:
+        """Send a request that offers to go on in HTTP/2, and see what the server makes of it.
+
+        RFC 7540 §3.2. Whoever agrees answers it on stream 1; others answer in HTTP/1.1, and are
+        not asked again.
+        """
+        http20 = self._http20(1)
+        protocol.offer_upgrade = urlsafe_b64encode(http20.settings_payload).rstrip(b"=")
+        exchange = pump.request(
+            asked.method,
+            asked.scheme,
+            asked.authority,
+            asked.path,
+            self._http11_headers(asked),
+            True,
+            asked.never_index,
+        )
+        deadline = None if self._timeout is None else monotonic() + self._timeout
+        if not pump.wait(exchange, has_answered, deadline):
+            error = timed_out("response head", asked, exchange, self._timeout)
+            pump.cancel(exchange)
+            raise error
+        if protocol.switched is None:
+            self._may_upgrade = False
+            return exchange
+
+        def go_on() -> Exchange:
+            stream = http20.upgraded(asked.method, asked.scheme, asked.authority)
+            pump.protocol = http20
+            pump.last_id = stream.id
+            http20.receive_data(protocol.switched or b"")
+            return stream
+
+        return pump.call(go_on)
+
+    def _http11_headers(self, asked: Asked) -> Fields:
+        """What HTTP/1.1 says in other words, and what is for the proxy alone."""
+        headers = asked.headers
+        if asked.trailers is not None:
+            # Trailers need chunks there, which exclude a length (RFC 9112 §6.2).
+            headers = [field for field in headers if field[0] != b"content-length"]
+        if asked.last:
+            headers = [*headers, (b"connection", b"close")]
+        if self._proxy is not None and self._forwarded:
+            headers = [*headers, *self._proxy.headers]
+        return headers
 
     def _next_stream_id(self) -> int:
         """Where the ids of the next connection begin.
@@ -157,12 +298,22 @@ class Dialler:
         self._dialling = None
 
 
+def has_answered(exchange: Exchange) -> bool:
+    """A ``ready`` for a request that may lead to another protocol."""
+    return exchange.headers is not None or exchange.ended or exchange.error is not None
+
+
+def _left(timeout: float | None, began: float) -> float | None:
+    """What is left of the seconds for connecting; a moment at least, for a clear error."""
+    return None if timeout is None else max(timeout - (monotonic() - began), 0.001)
+
+
 def _not_negotiated(where: str, alpn: str | None) -> H2NotNegotiatedError:
     chose = "nothing" if alpn is None else repr(alpn)
     error = H2NotNegotiatedError(
         f"{where} does not speak HTTP/2: of 'h2' and 'http/1.1' its TLS chose {chose} by ALPN "
-        "(RFC 9113 §3.2); use http.client for it, or force_proto='h2' if it is known to speak "
-        "HTTP/2 all the same"
+        "(RFC 9113 §3.2); use HTTPConnection, which takes either, or force_proto='h2' if "
+        "it is known to speak HTTP/2 all the same"
     )
     error.alpn = alpn
     return error

@@ -48,9 +48,23 @@ MAX_REMEMBERED_REQUESTS: Final = 64
 class Asked:
     """A request: what errors name, and what is needed to send it again.
 
-    where  the server as errors name it, ``host:port``
+    where      the server as errors name it, ``host:port``
+    piecewise  the body comes later, by ``send()``
+    left       octets of such a body that ``content-length`` still promises, or None
+    begun      octets of it have been sent, or are about to be
+    answered   the server has answered and wants no more of it
+    over       it has ended
+    expects    the body waits for ``100 Continue`` (RFC 9110 §10.1.1)
+    last       ``connection: close``: over HTTP/1.1, the server is told to close after it
     """
 
+    piecewise = False
+    left: int | None = None
+    begun = False
+    answered = False
+    over = False
+    expects = False
+    last = False
     body: Body | None = None
     trailers: Any = None
     never_index: Container[bytes] = ()
@@ -83,6 +97,8 @@ class _Head(NamedTuple):
     fields: tuple[tuple[bytes, bytes], ...]
     pseudo: dict[bytes, bytes]
     declared: int | None
+    expects: bool = False
+    last: bool = False
 
 
 class Origin:
@@ -112,20 +128,29 @@ class Origin:
         headers: Headers | None,
         trailers: Trailers | None,
         never_index: Iterable[Octets],
+        piecewise: bool = False,
     ) -> Asked:
         """Take the user's words for a request and say it in ours."""
         plain = None
-        if headers is None and source is None and trailers is None and not never_index:
+        if (
+            headers is None
+            and source is None
+            and trailers is None
+            and not (never_index or piecewise)
+        ):
             plain = (method, url)
             asked = self._plain.get(plain)
             if asked is not None:
                 return asked
         method = octets(method)
-        fields, pseudo, declared = self._bare if headers is None else self._head(headers)
+        head = self._bare if headers is None else self._head(headers)
+        fields, pseudo, declared, expects, last = head
         body: Body | None = None
-        if source is not None or trailers is not None or declared:
+        if piecewise:
+            pass
+        elif source is not None or trailers is not None or declared:
             body = Body(source, declared)
-        if declared is None:
+        if declared is None and not piecewise:
             if body is not None and body.size is not None and trailers is None:
                 fields += ((b"content-length", b"%d" % body.size),)
             elif body is None and method in WITH_BODY:
@@ -143,6 +168,13 @@ class Origin:
         asked = Asked(method, scheme, authority, path, fields, self.where)
         asked.body = body
         asked.trailers = trailers
+        if piecewise:
+            asked.piecewise = True
+            asked.left = declared
+        if expects:
+            asked.expects = True
+        if last:
+            asked.last = True
         if never_index:
             asked.never_index = frozenset(octets(name).lower() for name in never_index)
         if plain is not None:
@@ -172,7 +204,7 @@ class Origin:
         return head
 
 
-def host_and_port(host: str, port: int | None) -> tuple[str, int]:
+def host_and_port(host: str, port: int | None, default: int = 443) -> tuple[str, int]:
     """Take ``name``, ``name:port``, ``[::1]``, ``[::1]:port`` or a bare IPv6 address apart."""
     if any(sign in host for sign in "/@?#"):
         raise ValueError(
@@ -191,7 +223,7 @@ def host_and_port(host: str, port: int | None) -> tuple[str, int]:
             raise ValueError(f"port {text!r} of host {host!r} is not a number")
         port = int(text)
     if port is None:
-        port = 443
+        port = default
     if not 0 < port < 65536:
         raise ValueError(f"port {port} is not within 1 to 65535")
     ascii_host(name)  # raises ValueError for what no host can be
@@ -229,9 +261,12 @@ def _on_the_wire(pairs: tuple[tuple[Any, Any], ...]) -> _Head:
     """
     given = _pairs(pairs)
     dropped = set(HOP_BY_HOP)
+    expects = False
     for name, value in given:
         if name == b"connection":  # names further fields of its kind (RFC 9110 §7.6.1)
             dropped.update(option.strip(b" \t").lower() for option in value.split(b","))
+        elif name == b"expect":
+            expects = expects or value.strip(b" \t").lower() == b"100-continue"
     fields = []
     pseudo: dict[bytes, bytes] = {}
     for name, value in given:
@@ -247,7 +282,7 @@ def _on_the_wire(pairs: tuple[tuple[Any, Any], ...]) -> _Head:
             fields.append((name, value))
     if not any(name == b"accept-encoding" for name, _ in fields):
         fields.append((b"accept-encoding", accept_encoding()))
-    return _Head(tuple(fields), pseudo, declared_length(fields))
+    return _Head(tuple(fields), pseudo, declared_length(fields), expects, b"close" in dropped)
 
 
 def wire_trailers(trailers: Any) -> tuple[tuple[bytes, bytes], ...]:

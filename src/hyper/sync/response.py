@@ -27,6 +27,7 @@ __all__ = [
     "has_head",
     "has_slot",
     "own_error",
+    "texts",
 ]
 
 #: Decoded octets at a time, where the caller asks for no number.
@@ -152,7 +153,7 @@ class Response:
 
     def getheaders(self) -> list[tuple[str, str]]:
         """The fields of the head as str, in their order."""
-        return _texts(self._exchange.headers)
+        return texts(self._exchange.headers)
 
     def gettrailer(self, name: str, default: str | None = None) -> str | None:
         """As ``getheader``, of the fields after the body."""
@@ -160,7 +161,7 @@ class Response:
 
     def gettrailers(self) -> list[tuple[str, str]]:
         """As ``getheaders``, of the fields after the body."""
-        return _texts(self._exchange.trailers)
+        return texts(self._exchange.trailers)
 
     # The body.
 
@@ -463,7 +464,7 @@ class HTTP11Response(Response):
         return self._exchange.reason
 
 
-def _texts(fields: Iterable[tuple[bytes, bytes]] | None) -> list[tuple[str, str]]:
+def texts(fields: Iterable[tuple[bytes, bytes]] | None) -> list[tuple[str, str]]:
     return [(name.decode("ascii", "replace"), _text(value)) for name, value in fields or ()]
 
 

@@ -1,28 +1,59 @@
 """How a request is sent: its head, its body as the peer gives room, and all of it again.
 
-Again only where the peer surely did not process it (RFC 9113 §8.7), and once.
+Again only where the peer surely did not process it (RFC 9113 §8.7), and once. The one exception
+is a connection that carried requests before and ended without a word: what may be repeated is
+repeated then (RFC 9112 §9.3.1), since HTTP/1.1 has no way to say goodbye.
 """
 
 from __future__ import annotations
 
+import builtins
 from time import monotonic
 from typing import Final
 
+from ..common.exceptions import HyperError, InvalidResponseError
 from ..common.exchange import Exchange
-from ..http20.exceptions import HTTP20Error
+from ..http11.protocol import HTTP11Protocol
 from .dialling import Dialler
 from .pump import Pump
 from .request import Asked, wire_trailers
-from .response import HTTP20Response, has_head, has_slot, own_error, timed_out
+from .response import (
+    HTTP11Response,
+    HTTP20Response,
+    Response,
+    has_head,
+    has_slot,
+    own_error,
+    timed_out,
+)
 
 __all__ = ["Sender"]
 
 #: Connections that one request may find dying before it gives up.
 MAX_DIALS: Final = 3
 
+#: Connections that may end while one request still waits for its turn on them.
+MAX_TURNS: Final = 100
+
+#: Seconds that a response may lie unread on HTTP/1.1 before the requests behind it go elsewhere.
+PATIENCE: Final = 1.0
+
+#: From this status on the server has no use for the rest of a body (RFC 9112 §9.3).
+REFUSED: Final = 300
+
+#: Methods that mean the same if they are done twice (RFC 9110 §9.2.2).
+IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"))
+
+
+def may_go_on(exchange: Exchange) -> bool:
+    """A ``ready`` for a body that waits for leave: there is leave, or an answer."""
+    return has_head(exchange) or any(status == 100 for status, _ in exchange.informational)
+
 
 class Sender(Dialler):
     """The half of a connection that sees to requests until their responses have begun."""
+
+    expect_timeout: float
 
     def _start(self, asked: Asked) -> tuple[Pump, Exchange]:
         """Send the head, over a new connection if the one there is takes no requests."""
@@ -30,133 +61,228 @@ class Sender(Dialler):
         while True:
             pump = self._pump
             if pump is None or not pump.protocol.accepting:
-                pump = self._usable_pump()
+                pump, exchange = self._usable(asked)
+                if exchange is not None:
+                    return pump, exchange
                 dials += 1
+            headers = asked.headers
+            if pump.protocol.__class__ is HTTP11Protocol:
+                headers = self._http11_headers(asked)
             try:
                 return pump, pump.request(
                     asked.method,
                     asked.scheme,
                     asked.authority,
                     asked.path,
-                    asked.headers,
-                    asked.body is None,
+                    headers,
+                    asked.body is None and not asked.piecewise,
                     asked.never_index,
                 )
-            except HTTP20Error as error:
+            except HyperError as error:
                 # Nothing of it was written: it died, or said goodbye, while it was idle.
                 if pump.protocol.accepting or not error.retryable or dials >= MAX_DIALS:
                     raise own_error(error, self._where) from error.__cause__
 
-    def _complete_or_repeat(self, response: HTTP20Response) -> None:
-        """Send what is left of a request; all of it once more if that is safe (§8.7)."""
-        try:
-            self._complete(response)
-        except HTTP20Error as error:
-            if not error.retryable or not self._rewound(response._asked):
-                raise
-            self._repeat(response)
-
-    def _repeat(self, response: HTTP20Response) -> None:
-        """Send a request once more, its body being at its beginning."""
-        response._repeated = True
+    def _restart(self, response: Response) -> None:
+        """Send the head of a request once more, its body being at its beginning."""
+        if response._exchange.opened:
+            response._repeated = True
+        else:
+            response._turns += 1
+        response._reused = False
         response._pump, response._exchange = self._start(response._asked)
-        response.stream_id = response._exchange.id
-        self._complete(response)
+        stream_id = response.stream_id = response._exchange.id
+        # The next connection may speak another version, and nobody has seen the response yet.
+        response.__class__ = HTTP11Response if stream_id is None else HTTP20Response
+        if self.enable_push:
+            self._watch_pushes(response)
 
-    def _complete(self, response: HTTP20Response) -> None:
-        """Send what is left of a request; give its stream up if that fails."""
-        pump = response._pump
-        exchange = response._exchange
+    def _watch_pushes(self, response: Response) -> None:
+        """Keep what the server pushes along with a response where it can be asked for."""
+
+    def _complete_or_repeat(self, response: Response) -> None:
+        """Send what is left of a request; all of it once more if that is safe (§8.7)."""
+        while True:
+            try:
+                self._complete(response)
+                return
+            except (HyperError, OSError) as error:
+                if not self._may_repeat(response, error):
+                    raise
+            self._restart(response)
+
+    def _may_repeat(self, response: Response, error: BaseException) -> bool:
+        """Whether the request can be sent again; then its body is at its beginning."""
         asked = response._asked
-        timeout = response._timeout
+        exchange = response._exchange
+        if getattr(error, "retryable", False):
+            if not exchange.opened:
+                # It never left, so it is as new; only that it should not go on for ever.
+                return response._turns < MAX_TURNS
+        elif not (
+            response._reused
+            and isinstance(error, builtins.ConnectionError)
+            and not isinstance(error, InvalidResponseError)
+            and not exchange.status
+            and not exchange.informational
+            and asked.method in IDEMPOTENT
+        ):
+            return False
+        return not response._repeated and not asked.piecewise and _rewound(asked)
+
+    def _complete(self, response: Response) -> None:
+        """Send what is left of a request; give its stream up if that fails."""
         try:
-            if asked.body is not None:
-                self._upload(pump, exchange, asked, timeout)
+            if response._asked.body is not None:
+                self._upload(response)
             else:
-                self._see_through(pump, exchange, asked, timeout)
-        except HTTP20Error as error:
-            pump.cancel(exchange)
+                self._see_through(response)
+        except HyperError as error:
+            response._pump.cancel(response._exchange)
             raise own_error(error, self._where) from error.__cause__
         except BaseException:
-            pump.cancel(exchange)
+            response._pump.cancel(response._exchange)
             raise
 
-    def _upload(self, pump: Pump, exchange: Exchange, asked: Asked, timeout: float | None) -> None:
+    def _upload(self, response: Response) -> None:
         """Send the body as the windows allow it, until the server has answered in full."""
+        asked = response._asked
         body = asked.body
         assert body is not None
+        if not self._may_send(response):
+            return
         for piece, end in body:
-            view = memoryview(piece)
             trailers: tuple[tuple[bytes, bytes], ...] = ()
             if end and asked.trailers is not None:
                 trailers = wire_trailers(asked.trailers)
-            deadline = None
-            while True:
-                if not exchange.opened:
-                    deadline = None if timeout is None else monotonic() + timeout
-                    if not pump.wait(exchange, has_slot, deadline):
-                        raise timed_out("free stream", asked, exchange, timeout)
-                    deadline = None
-                taken = pump.send_body(exchange, view, end, trailers)
-                self._see_through(pump, exchange, asked, timeout)
-                if taken == len(view):
-                    break
-                if exchange.ended:
-                    # The answer is whole, and did not need the rest (RFC 9113 §8.1).
-                    pump.cancel(exchange)
-                    return
-                if taken:
-                    view = view[taken:]
-                    deadline = None
-                    continue
-                # Other uploads may take the room before us; that is no progress of ours.
-                if deadline is None and timeout is not None:
-                    deadline = monotonic() + timeout
-                if not pump.wait(exchange, pump.has_room, deadline):
-                    raise timed_out("room to send more of the body", asked, exchange, timeout)
+            if not self._send_piece(response, piece, end, trailers):
+                return
 
-    def _see_through(
-        self, pump: Pump, exchange: Exchange, asked: Asked, timeout: float | None
-    ) -> None:
-        if pump.transport.unsent and not pump.see_through(exchange, timeout):
-            raise timed_out("progress in writing", asked, exchange, timeout)
+    def _may_send(self, response: Response) -> bool:
+        """Wait until the body may leave; False when the answer has come without it."""
+        if not response._exchange.opened:
+            self._await_turn(response)
+        if response._asked.expects:
+            self._see_through(response)
+            deadline = monotonic() + self.expect_timeout
+            exchange = response._exchange
+            if response._pump.wait(exchange, may_go_on, deadline) and exchange.headers is not None:
+                # RFC 9110 §10.1.1: whoever answers at once does not want it.
+                self._cut_short(response)
+                return False
+        return True
 
-    def _await_head(self, response: HTTP20Response) -> None:
+    def _cut_short(self, response: Response) -> None:
+        """Send no more of a body whose request has been answered."""
+        if response._exchange.ended:
+            # RFC 9113 §8.1: the rest is not needed, and the stream need not wait for it.
+            response._pump.cancel(response._exchange)
+        else:
+            response._cut_short = True
+
+    def _send_piece(
+        self,
+        response: Response,
+        piece: bytes | memoryview,
+        end: bool,
+        trailers: tuple[tuple[bytes, bytes], ...],
+    ) -> bool:
+        """Send octets of the body; False when the server has answered and wants no more."""
+        pump = response._pump
+        exchange = response._exchange
+        timeout = response._timeout
+        view = memoryview(piece)
+        deadline = None
+        while True:
+            if exchange.headers is not None and (exchange.ended or exchange.status >= REFUSED):
+                self._cut_short(response)
+                return False
+            taken = pump.send_body(exchange, view, end, trailers)
+            self._see_through(response)
+            if taken == len(view):
+                if end and exchange.ended:
+                    # It may have come just before the end of ours, which then never left.
+                    self._cut_short(response)
+                return True
+            if taken:
+                view = view[taken:]
+                deadline = None
+                continue
+            # Other uploads may take the room before us; that is no progress of ours.
+            if deadline is None and timeout is not None:
+                deadline = monotonic() + timeout
+
+            def ready(exchange: Exchange) -> bool:
+                return exchange.status >= REFUSED or pump.has_room(exchange)
+
+            if not pump.wait(exchange, ready, deadline):
+                raise timed_out("room to send more of the body", response._asked, exchange, timeout)
+
+    def _see_through(self, response: Response) -> None:
+        pump = response._pump
+        if pump.transport.unsent and not pump.see_through(response._exchange, response._timeout):
+            raise timed_out(
+                "progress in writing", response._asked, response._exchange, response._timeout
+            )
+
+    def _await_turn(self, response: Response) -> None:
+        """Wait until the head has left; on HTTP/1.1, not behind a response that nobody reads."""
+        timeout = response._timeout
+        deadline = None if timeout is None else monotonic() + timeout
+        while True:
+            pump = response._pump
+            exchange = response._exchange
+            until = deadline
+            if exchange.id is None:
+                glance = monotonic() + PATIENCE
+                until = glance if deadline is None else min(glance, deadline)
+            if pump.wait(exchange, has_slot, until):
+                return
+            if until is deadline or (deadline is not None and monotonic() >= deadline):
+                raise timed_out("free stream", response._asked, exchange, timeout)
+            if pump.protocol.paused and pump.call(_step_aside, pump, exchange):
+                self._restart(response)
+
+    def _await_head(self, response: Response) -> None:
         """Wait until the head is there; send the request again if that is safe."""
         while True:
-            exchange = response._exchange
-            pump = response._pump
-            timeout = response._timeout
             try:
-                if not exchange.opened:
-                    deadline = None if timeout is None else monotonic() + timeout
-                    if not pump.wait(exchange, has_slot, deadline):
-                        raise response._timed_out("free stream")
+                if not response._exchange.opened:
+                    self._await_turn(response)
+                exchange = response._exchange
+                timeout = response._timeout
                 deadline = None if timeout is None else monotonic() + timeout
-                if not pump.wait(exchange, has_head, deadline):
+                if not response._pump.wait(exchange, has_head, deadline):
                     raise response._timed_out("response head")
             except BaseException:
                 # Nobody will ask for it again.
-                pump.cancel(exchange)
+                response._pump.cancel(response._exchange)
                 raise
             if exchange.headers is not None:
                 return
             error = exchange.error
             assert error is not None
-            if (
-                response._repeated
-                or not getattr(error, "retryable", False)
-                or not self._rewound(response._asked)
-            ):
+            if not self._may_repeat(response, error):
                 raise own_error(error, self._where)
-            self._repeat(response)
+            self._restart(response)
+            self._complete_or_repeat(response)
 
-    def _rewound(self, asked: Asked) -> bool:
-        """Whether the request can be sent again; then its body is at its beginning."""
-        body = asked.body
-        if body is None:
-            return True
-        if not body.rewindable:
-            return False
-        body.rewind()
+
+def _step_aside(pump: Pump, exchange: Exchange) -> bool:
+    """Leave the queue of an HTTP/1.1 connection, and keep others from joining it."""
+    if exchange.opened or exchange.error is not None:
+        return False
+    pump.protocol.cancel(exchange)
+    pump.protocol.close()
+    return True
+
+
+def _rewound(asked: Asked) -> bool:
+    """Whether the request can be sent again; then its body is at its beginning."""
+    body = asked.body
+    if body is None:
         return True
+    if not body.rewindable:
+        return False
+    body.rewind()
+    return True
