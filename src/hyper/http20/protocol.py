@@ -59,6 +59,7 @@ class HTTP20Protocol(Receiver):
     stream_window, connection_window
                             octets the peer may send unread; see ``limits``
     first_stream_id         where to begin, an odd number (§5.1.1)
+    hpack                   whose: "python", "nghttp2", or as ``hpack.choose`` was told
     clock                   seconds that only grow, for allowances; standing still without one
     """
 

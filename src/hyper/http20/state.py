@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ..common.exchange import Exchange
 from ..common.protocol import Protocol
-from ..hpack import Decoder, Encoder
+from ..hpack import backend
 from . import limits
 from .budget import Budget
 from .exceptions import ConnectionError, ErrorCode, HTTP20Error, ProtocolError
@@ -47,14 +47,16 @@ class ConnectionState(Protocol):
         enable_push: bool = False,
         foreign_pushes: bool = False,
         first_stream_id: int = 1,
+        hpack: str | None = None,
         clock: Callable[[], float] = float,
     ) -> None:
         self.accepting = True
         self.closed = False
         self.streams: dict[int, Stream] = {}
         self.remote_settings = RemoteSettings()
-        self.encoder = Encoder()
-        self.decoder = Decoder(
+        compression = backend(hpack)
+        self.encoder = compression.Encoder()
+        self.decoder = compression.Decoder(
             max_table_size=limits.HEADER_TABLE_SIZE,
             max_list_size=max_header_list_size,
             max_fields=max_header_fields,
