@@ -22,29 +22,22 @@ import pytest
 import hyper
 from hyper.http20.window import BaseFlowControlManager
 
+EVERY_KIND = ["HTTP20Connection", "HTTP11Connection", "HTTPConnection"]
+
 pytestmark = pytest.mark.usefixtures("http2bin", "closing")
-
-
-def needs(*names: str) -> pytest.MarkDecorator:
-    missing = [name for name in names if not hasattr(hyper, name)]
-    return pytest.mark.skipif(bool(missing), reason=f"hyper has no {', '.join(missing)} yet")
 
 
 @pytest.fixture
 def closing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Close at the end what the examples leave open."""
     opened: list[Any] = []
-    for name in ("HTTP20Connection", "HTTP11Connection", "HTTPConnection"):
-        kind: Any = getattr(hyper, name, None)
-        if kind is None or "__init__" not in vars(kind):
-            continue
-        begin = kind.__init__
+    begin = hyper.HTTPConnection.__init__
 
-        def remembering(self: Any, *args: Any, begin: Any = begin, **kwargs: Any) -> None:
-            opened.append(self)
-            begin(self, *args, **kwargs)
+    def remembering(self: Any, *args: Any, **kwargs: Any) -> None:
+        opened.append(self)
+        begin(self, *args, **kwargs)
 
-        monkeypatch.setattr(kind, "__init__", remembering)
+    monkeypatch.setattr(hyper.HTTPConnection, "__init__", remembering)
     yield
     for connection in opened:
         connection.close()
@@ -154,7 +147,6 @@ def test_three_streams_read_in_another_order() -> None:
     assert list(json.loads(names["third_response"].read())) == ["origin"]
 
 
-@needs("HTTP11Connection")
 def test_the_first_request_over_http_1_1() -> None:
     """Seed points 22, 30: the same, without an id."""
     names, given = console("""
@@ -172,7 +164,6 @@ def test_the_first_request_over_http_1_1() -> None:
     assert names["body"].startswith(b"<!DOCTYPE html>\n")
 
 
-@needs("HTTP11Connection")
 def test_deflate_over_http_1_1_is_taken_off() -> None:
     """Seed point 38: Twitter's answer was deflated then; here it is httpbin's /deflate."""
     names, given = console("""
@@ -211,9 +202,7 @@ CONTEXT_MANAGERS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=needs(name)) for name in CONTEXT_MANAGERS]
-)
+@pytest.mark.parametrize("name", CONTEXT_MANAGERS)
 def test_connections_as_context_managers(name: str) -> None:
     """Seed point 42."""
     analysed: list[bytes] = []
@@ -223,10 +212,7 @@ def test_connections_as_context_managers(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=needs(name))
-        for name in ("HTTP20Connection", "HTTP11Connection", "HTTPConnection")
-    ],
+    EVERY_KIND,
 )
 def test_responses_as_context_managers(name: str) -> None:
     """Seed point 43."""
@@ -241,14 +227,7 @@ def test_responses_as_context_managers(name: str) -> None:
     assert conn.get_response().status == 200, "a response given up half-way hurts nobody"
 
 
-CHUNKED = [
-    "HTTP20Connection",
-    pytest.param("HTTP11Connection", marks=needs("HTTP11Connection")),
-    pytest.param("HTTPConnection", marks=needs("HTTPConnection")),
-]
-
-
-@pytest.mark.parametrize("name", CHUNKED)
+@pytest.mark.parametrize("name", EVERY_KIND)
 def test_chunked_responses(name: str) -> None:
     """Seed points 31, 40."""
     conn = getattr(hyper, name)("http2bin.org", 443)
@@ -263,7 +242,7 @@ def test_chunked_responses(name: str) -> None:
     assert [json.loads(line)["id"] for line in lines] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("name", CHUNKED)
+@pytest.mark.parametrize("name", EVERY_KIND)
 def test_compressed_chunks(name: str) -> None:
     """Seed points 39, 40: the octets as they were sent."""
     conn = getattr(hyper, name)("http2bin.org", 443)
@@ -282,7 +261,7 @@ def test_compressed_chunks(name: str) -> None:
     assert json.loads(b"".join(pieces))["gzipped"] is True
 
 
-@pytest.mark.parametrize("name", CHUNKED)
+@pytest.mark.parametrize("name", EVERY_KIND)
 def test_decompression_and_how_to_do_without_it(name: str) -> None:
     """Seed points 38, 39: ``read(decode_content=False)``."""
     conn = getattr(hyper, name)("http2bin.org", 443)
@@ -293,7 +272,7 @@ def test_decompression_and_how_to_do_without_it(name: str) -> None:
     assert json.loads(zlib.decompress(given[0], 31))["gzipped"] is True
 
 
-@pytest.mark.parametrize("name", CHUNKED)
+@pytest.mark.parametrize("name", EVERY_KIND)
 @pytest.mark.parametrize("length", [True, False], ids=["with a length", "without"])
 def test_a_streaming_upload_by_the_data_parameter(name: str, length: bool) -> None:
     """Seed point 36; Content-Length, the user's then, is set where it is missing."""
@@ -344,15 +323,9 @@ PUSHES = """
     for push in conn.get_pushes(): # all other pushes
         print(push.path)
 """
-WITH_PUSHES = pytest.mark.skipif(
-    not hasattr(hyper.HTTP20Connection, "get_pushes"), reason="hyper has no get_pushes() yet"
-)
 
 
-@WITH_PUSHES
-@pytest.mark.parametrize(
-    "name", ["HTTP20Connection", pytest.param("HTTPConnection", marks=needs("HTTPConnection"))]
-)
+@pytest.mark.parametrize("name", ["HTTP20Connection", "HTTPConnection"])
 def test_pushes(name: str) -> None:
     """Seed points 49 to 52, with ``conn.read()``, which the documents made up."""
     conn = getattr(hyper, name)("http2bin.org", 443, enable_push=True)
@@ -363,13 +336,11 @@ def test_pushes(name: str) -> None:
     assert left["push"].get_response().read() == b"body { color: teal }\n"
 
 
-@WITH_PUSHES
 def test_a_push_can_be_cancelled() -> None:
     """Seed points 50, 52: "To cancel an in-progress pushed stream ... call cancel()"."""
     conn = hyper.HTTP20Connection("http2bin.org", enable_push=True)
     stream_id = conn.request("GET", "/push")
-    pushes: Any = conn.get_pushes(stream_id, capture_all=True)
-    for push in pushes:
+    for push in conn.get_pushes(stream_id, capture_all=True):
         assert (push.scheme, push.method, push.path) == (b"https", b"GET", b"/pushed.css")
         push.cancel()
     assert conn.get_response(stream_id).read().startswith(b"<link")
@@ -377,7 +348,6 @@ def test_a_push_can_be_cancelled() -> None:
     assert conn.get_response().status == 200
 
 
-@WITH_PUSHES
 def test_a_push_is_nobodys_business_unless_asked_for() -> None:
     """Seed point 49: off unless ``enable_push=True``."""
     conn = hyper.HTTP20Connection("http2bin.org")

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,6 +19,7 @@ import pytest
 
 import hyper
 
+from ..certificates import Certificates
 from ..servers import InProcessServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,21 +69,18 @@ def test_be_cordial_or_be_on_your_way() -> None:
 @pytest.mark.parametrize("name", ["HTTP20Connection", "HTTP11Connection", "HTTPConnection"])
 def test_the_names_of_the_front_door(name: str) -> None:
     """Seed point 13."""
-    if not hasattr(hyper, name):
-        pytest.skip(f"hyper has no {name} yet")
     assert name in hyper.__all__
 
 
 @pytest.mark.usefixtures("http2bin")
 def test_both_names_for_asking_are_one_method() -> None:
     """Seed point 17."""
-    for kind in (hyper.HTTP20Connection, getattr(hyper, "HTTP11Connection", None)):
-        if kind is not None:
-            with kind("http2bin.org", 443) as conn:
-                conn.request("GET", "/get")
-                conn.request("GET", "/ip")
-                assert conn.getresponse().read().startswith(b"{")
-                assert b"origin" in conn.get_response().read()
+    for kind in (hyper.HTTP20Connection, hyper.HTTP11Connection, hyper.HTTPConnection):
+        with kind("http2bin.org", 443) as conn:
+            conn.request("GET", "/get")
+            conn.request("GET", "/ip")
+            assert conn.getresponse().read().startswith(b"{")
+            assert b"origin" in conn.get_response().read()
 
 
 @pytest.mark.usefixtures("http2bin")
@@ -117,13 +117,9 @@ def test_without_a_word_only_a_context_of_ones_own_turns_verification_off(
     server: InProcessServer,
 ) -> None:
     """Seed point 34: there is no switch on a connection, and the default verifies."""
-    import inspect
-    import ssl
-
     for name in ("HTTP20Connection", "HTTP11Connection", "HTTPConnection"):
-        if hasattr(hyper, name):
-            words = set(inspect.signature(getattr(hyper, name)).parameters)
-            assert not words & {"verify", "insecure", "check_hostname", "verify_mode"}
+        words = set(inspect.signature(getattr(hyper, name)).parameters)
+        assert not words & {"verify", "insecure", "check_hostname", "verify_mode"}
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -141,8 +137,6 @@ def test_verification_is_turned_off_as_it_was_in_0_7(
     server: InProcessServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lines that programs were told to write: ``hyper.tls._context`` is looked at."""
-    import ssl
-
     monkeypatch.setattr(hyper.tls, "_context", hyper.tls.init_context())
     context = hyper.tls._context
     assert context is not None
@@ -155,14 +149,9 @@ def test_verification_is_turned_off_as_it_was_in_0_7(
 
 @pytest.mark.parametrize("name", ["HTTPConnection", "HTTP11Connection"])
 def test_a_program_written_for_http_2_runs_where_only_http_1_1_is_spoken(
-    name: str, certificates: object, ssl_context: object
+    name: str, certificates: Certificates, ssl_context: ssl.SSLContext
 ) -> None:
     """Seed point 29: several requests open, ids or none, threads; the user need not know."""
-    from ..certificates import Certificates
-
-    if not hasattr(hyper, name):
-        pytest.skip(f"hyper has no {name} yet")
-    assert isinstance(certificates, Certificates)
     only_1_1 = InProcessServer(certificates, alpn_protocols=["http/1.1"])
     try:
         with getattr(hyper, name)(

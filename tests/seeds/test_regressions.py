@@ -9,7 +9,6 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any
 
 import hpack
 import pytest
@@ -172,18 +171,15 @@ def test_a_body_and_its_echo_flow_at_once(
     server: InProcessServer, ssl_context: ssl.SSLContext
 ) -> None:
     """R20: both directions of one stream at the same time."""
-    if not hasattr(HTTP20Connection, "putrequest"):
-        pytest.skip("hyper has no putrequest() yet")
     address = f"localhost:{server.port}"
     with HTTP20Connection(address, ssl_context=ssl_context, timeout=20) as connection:
-        door: Any = connection
-        stream_id = door.putrequest("POST", "/echo")
-        door.putheader("content-type", "text/plain", stream_id=stream_id)
-        door.endheaders(stream_id=stream_id)
+        stream_id = connection.putrequest("POST", "/echo")
+        connection.putheader("content-type", "text/plain", stream_id=stream_id)
+        connection.endheaders(stream_id=stream_id)
         response = connection.get_response(stream_id)
         for number in range(20):
             sentence = b"this is sentence %02d" % number
-            door.send(sentence, final=number == 19, stream_id=stream_id)
+            connection.send(sentence, final=number == 19, stream_id=stream_id)
             assert response.read(len(sentence)) == sentence
         assert response.read() == b""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from ssl import SSLContext
 from time import monotonic
 from typing import TYPE_CHECKING, Self
+from weakref import ref
 
 from ..http20.limits import INITIAL_MAX_STREAMS
 from ..http20.protocol import HTTP20Protocol
@@ -22,9 +23,6 @@ from .request import Headers, Octets, Origin, Trailers, host_and_port, octets
 from .response import HTTP11Response, HTTP20Response, Response, has_ended, own_error
 
 __all__ = ["HTTP11Connection", "HTTP20Connection", "HTTPConnection"]
-
-
-__all__ = ["HTTP20Connection"]
 
 
 class HTTPConnection(Piecewise):
@@ -219,9 +217,22 @@ class HTTPConnection(Piecewise):
             self._await_head(response)
             exchange = response._exchange
         response.status = exchange.status
+        self._mine.returned = ref(response)
         return response
 
     getresponse = get_response
+
+    def read(self, amt: int | None = None, decode_content: bool = True) -> bytes:
+        """Read the response that ``get_response`` gave to this thread last, as its ``read`` does.
+
+        The first documents of hyper do so where they show pushes. Raises ValueError when there
+        is no such response, or nobody holds it any more.
+        """
+        returned = self._mine.returned
+        response = None if returned is None else returned()
+        if response is None:
+            raise ValueError("this thread holds no response of this connection; get_response() it")
+        return response.read(amt, decode_content)
 
     def _oldest_without_id(self) -> Response:
         """What another thread asked for over HTTP/1.1, where ids cannot be handed on."""
@@ -267,7 +278,8 @@ class HTTPConnection(Piecewise):
         """What is spoken: ``'HTTP/2'`` or ``'HTTP/1.1'``; before it is known, the likelier one."""
         pump = self._pump
         if pump is None:
-            return "HTTP/1.1" if self._versions[-1] == 11 and not self.secure else "HTTP/2"
+            likely = 20 in self._versions and (self.secure or 11 not in self._versions)
+            return "HTTP/2" if likely else "HTTP/1.1"
         return "HTTP/2" if isinstance(pump.protocol, HTTP20Protocol) else "HTTP/1.1"
 
     @property

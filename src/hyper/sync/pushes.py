@@ -45,6 +45,7 @@ class Mine(local):
     latest     the newest request, where pushes may come along with it
     draft      the newest request whose head is being written
     sending    the newest request whose body is being sent
+    returned   the response that it was given last
     """
 
     def __init__(self) -> None:
@@ -52,6 +53,7 @@ class Mine(local):
         self.latest: Exchange | None = None
         self.draft: Draft | None = None
         self.sending: ReferenceType[Response] | None = None
+        self.returned: ReferenceType[Response] | None = None
 
 
 def has_push(exchange: Exchange) -> bool:
