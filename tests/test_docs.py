@@ -182,14 +182,14 @@ def check_python(block: Block, names: dict[str, Any]) -> None:
 @pytest.fixture
 def closing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Close at the end what an example, for the sake of brevity, left open."""
-    opened: list[hyper.HTTP20Connection] = []
-    begin = hyper.HTTP20Connection.__init__
+    opened: list[hyper.HTTPConnection] = []
+    begin = hyper.HTTPConnection.__init__
 
-    def remembering(self: hyper.HTTP20Connection, *args: Any, **kwargs: Any) -> None:
+    def remembering(self: hyper.HTTPConnection, *args: Any, **kwargs: Any) -> None:
         opened.append(self)
         begin(self, *args, **kwargs)
 
-    monkeypatch.setattr(hyper.HTTP20Connection, "__init__", remembering)
+    monkeypatch.setattr(hyper.HTTPConnection, "__init__", remembering)
     yield
     for connection in opened:
         connection.close()

@@ -236,7 +236,13 @@ POINTS: dict[int, tuple[str, list[str]]] = {
             "8_2::test_fields_keep_their_order_and_their_repetitions",
         ],
     ),
-    55: ("nghttp2's HPACK", ["LATER"]),
+    55: (
+        "nghttp2's HPACK",
+        [
+            "unit/hpack/test_init.py::test_the_binding_is_all_the_configuration_there_is",
+            "unit/hpack/test_nghttp2.py::test_the_binding_leads_to_what_it_is_linked_with",
+        ],
+    ),
     56: (
         "64 kB at a time",
         [
