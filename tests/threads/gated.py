@@ -92,12 +92,15 @@ class Gated:
 
     full     the socket takes nothing
     sitting  what the threads inside a wait wait for: "read", "write" or "both"
-    sending  somebody is between sealing octets and having sent them
-    sends    how often ``send`` was called
+    writing  somebody is in ``write`` or ``flush``
+    hold     a write without the lock does not return
+    takes    octets that such a write gets rid of
+    sends    how often it was called
     """
 
-    def __init__(self, lock: CheckedLock) -> None:
+    def __init__(self, lock: CheckedLock, intake: CheckedLock) -> None:
         self.lock = lock
+        self.intake = intake
         self.turn = threading.Condition()
         self.inbox: deque[bytes | BaseException] = deque()
         self.written = bytearray()
@@ -109,9 +112,11 @@ class Gated:
         self.sitting: list[str] = []
         self.interrupts: dict[int, BaseException] = {}
         self.write_error: BaseException | None = None
-        self.sending = False
-        self.hold = False  # send() does not return
-        self.takes = 1 << 30  # octets that send() takes
+        self.writing = False
+        self.hold = False
+        self.hold_reads = False
+        self.reading = False
+        self.takes = 1 << 30
         self.send_error: BaseException | None = None
         self.sends = 0
         self.alpn = "h2"
@@ -130,9 +135,9 @@ class Gated:
             self.turn.notify_all()
 
     def release(self) -> None:
-        """Sends return again."""
+        """Writes and reads return again."""
         with self.turn:
-            self.hold = False
+            self.hold = self.hold_reads = False
             self.turn.notify_all()
 
     def interrupt(self, thread: threading.Thread, error: BaseException) -> None:
@@ -156,28 +161,48 @@ class Gated:
         return False
 
     def read(self) -> bytes | None:
-        assert self.lock.mine, "read without the lock"
+        assert self.intake.mine, "read by one who may not"
         with self.turn:
             if self.closed or self.finished:
                 return b""
             if not self.inbox:
                 return None
             piece = self.inbox.popleft()
+            self.reading = True
+            while self.hold_reads:
+                assert not self.lock.mine, "held up with the lock"
+                self.turn.wait(PATIENCE)
+            self.reading = False
         if isinstance(piece, BaseException):
             raise piece
         return piece
 
     def write(self, data: bytes) -> None:
-        assert self.lock.mine, "write without the lock"
+        assert not self.writing, "two writers"
         if self.write_error is not None:
             raise self.write_error
-        self.backlog += data
-        if not self.sending:
+        if self.lock.mine:
+            self.backlog += data
             self.flush()
+            return
+        me = threading.get_ident()
+        with self.turn:
+            self.writing = True
+            self.sends += 1
+            while self.hold:
+                self.turn.wait(PATIENCE)
+            self.writing = False
+        if me in self.interrupts:
+            raise self.interrupts.pop(me)
+        if self.send_error is not None:
+            raise self.send_error
+        size = 0 if self.full and self.takes > len(data) else min(len(data), self.takes)
+        self.written += data[:size]
+        self.backlog += data[size:]
 
     def flush(self) -> bool:
         assert self.lock.mine, "flush without the lock"
-        assert not self.sending, "flushed while somebody sends"
+        assert not self.writing, "flushed while somebody writes"
         if self.write_error is not None:
             raise self.write_error
         if self.full:
@@ -186,39 +211,9 @@ class Gated:
         self.backlog.clear()
         return True
 
-    def seal(self, data: bytes) -> bytes | None:
-        assert self.lock.mine, "sealed without the lock"
-        assert not self.sending, "two writers"
-        if self.backlog or self.full or self.write_error is not None:
-            return None
-        self.sending = True
-        return data
-
-    def send(self, sealed: bytes) -> int:
-        assert not self.lock.mine, "sent with the lock"
-        assert self.sending, "sent what was not sealed"
-        me = threading.get_ident()
-        with self.turn:
-            self.sends += 1
-            while self.hold:
-                self.turn.wait(PATIENCE)
-        if me in self.interrupts:
-            raise self.interrupts.pop(me)
-        if self.send_error is not None:
-            raise self.send_error
-        size = min(len(sealed), self.takes)
-        self.written += sealed[:size]
-        return size
-
-    def sent(self, sealed: bytes, size: int) -> None:
-        assert self.lock.mine, "settled without the lock"
-        assert self.sending
-        self.sending = False
-        self.backlog[:0] = sealed[size:]
-
     def finish(self) -> None:
         assert self.lock.mine
-        assert not self.sending, "finished while somebody sends"
+        assert not self.writing, "finished while somebody writes"
         if self.write_error is None:
             self.flush()
         with self.turn:
@@ -433,12 +428,15 @@ class Scene:
 
     def __init__(self, slots: int = 1000, trace: Any = None) -> None:
         self.lock = CheckedLock()
-        self.transport = Gated(self.lock)
+        self.intake = CheckedLock()
+        self.transport = Gated(self.lock, self.intake)
         self.protocol = Lines(self.lock, slots)
         transport: Any = self.transport
         self.pump = Pump(self.protocol, transport, trace=trace)
         lock: Any = self.lock
+        intake: Any = self.intake
         self.pump._lock = lock
+        self.pump._intake = intake
 
     def request(self) -> Exchange:
         return self.pump.request(b"GET", b"https", b"example.org", b"/", (), True)

@@ -82,6 +82,13 @@ def close(scene: Scene, others: list[Thread], exchange: Exchange) -> None:
     scene.pump.close()
 
 
+def fail(scene: Scene, others: list[Thread], exchange: Exchange) -> None:
+    """Find that the peer no longer listens."""
+    scene.transport.write_error = BrokenPipeError(32, "broken pipe")
+    scene.transport.arrive(b"head 1\n")
+    scene.request()
+
+
 def play(work: Any, alone: bool, nth: int) -> Interrupter:
     """Do the work, interrupted at the n-th point, with two others waiting; then look after them."""
     interrupter = Interrupter(nth)
@@ -127,8 +134,8 @@ def play(work: Any, alone: bool, nth: int) -> Interrupter:
 
 @pytest.mark.parametrize(
     ("work", "alone"),
-    [(lead, True), (follow, False), (write, False), (act, False), (close, False)],
-    ids=["lead", "follow", "write", "act", "close"],
+    [(lead, True), (follow, False), (write, False), (act, False), (close, False), (fail, False)],
+    ids=["lead", "follow", "write", "act", "close", "fail"],
 )
 def test_an_interrupt_at_any_point_leaves_nobody_without_a_leader(work: Any, alone: bool) -> None:
     points = play(work, alone, nth=0).points

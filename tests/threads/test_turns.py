@@ -46,7 +46,7 @@ def test_nobody_waits_with_the_lock_or_acts_without_it() -> None:
     with checked() as scene:
         with scene.lock, pytest.raises(AssertionError, match="waited with the lock"):
             scene.transport.wait_readable(None)
-        with pytest.raises(AssertionError, match="read without the lock"):
+        with pytest.raises(AssertionError, match="read by one who may not"):
             scene.transport.read()
         first, second = scene.request(), scene.request()
         threads = [scene.waiting(first), scene.waiting(second)]
@@ -496,11 +496,11 @@ def test_a_write_that_fails_is_everybodys_failure_after_what_the_peer_said_last(
 def sending(scene: Scene) -> Iterator[tuple[Thread, Thread]]:
     """A leader that sits, and a thread whose send does not return before the block ends."""
     leader = scene.waiting(scene.request())
-    # Only where others are about is it worth leaving the lock for a send.
-    assert scene.waiting(scene.request(), timeout=0.001).finish() is False
+    # Only where others are about is it worth leaving the lock for a write.
+    assert Thread(scene.wait, scene.request(), 0.001).finish() is False
     scene.transport.hold = True
     writer = Thread(scene.request)
-    eventually(lambda: scene.transport.sending)
+    eventually(lambda: scene.transport.writing)
     yield leader, writer
     scene.transport.release()
 
@@ -553,12 +553,13 @@ def test_a_send_that_fails_is_everybodys_failure(error: BaseException) -> None:
         assert scene.transport.closed
 
 
-def test_an_interrupt_while_the_rest_is_put_away_costs_the_connection(
+def test_an_interrupt_while_it_looks_for_more_costs_the_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with checked() as scene:
         with sending(scene) as (leader, writer):
-            monkeypatch.setattr(scene.transport, "sent", lambda *what: _raise(KeyboardInterrupt()))
+            interrupted = lambda: _raise(KeyboardInterrupt())  # noqa: E731
+            monkeypatch.setattr(scene.protocol, "data_to_send", interrupted)
         with pytest.raises(KeyboardInterrupt):
             writer.finish()
         assert leader.finish() is True
@@ -602,6 +603,100 @@ def test_who_is_alone_sends_under_the_lock_as_it_is_cheaper() -> None:
             scene.transport.arrive(b"end %d\n" % number)
             assert scene.wait(exchange)
         assert scene.transport.sends == 0
+
+
+def test_a_follower_does_not_rely_on_somebody_who_sends_either() -> None:
+    """The leader sat down before; it knows nothing of the octets that found no room."""
+    with checked() as scene:
+        with sending(scene) as (leader, writer):
+            follower = scene.waiting(scene.request())
+            scene.transport.wait_until("read")
+            scene.transport.takes = 0
+            scene.transport.full = True
+        writer.finish()
+        scene.transport.wait_until("read")
+        assert scene.written[2:] == []
+        scene.transport.full = False  # and nobody is told
+        eventually(lambda: scene.written[2:] == ["request 5", "request 7"])
+        scene.transport.arrive(b"end 7\nend 1\n")
+        assert follower.finish() and leader.finish()
+
+
+# Who leads reads without the lock.
+
+
+@contextmanager
+def reading(scene: Scene, said: bytes) -> Iterator[Thread]:
+    """A leader whose read, which brought something, does not return before the block ends."""
+    leader = scene.waiting(scene.request())
+    scene.transport.hold_reads = True
+    scene.transport.arrive(said)
+    eventually(lambda: scene.transport.reading)
+    yield leader
+    scene.transport.release()
+
+
+def test_others_go_on_while_the_leader_reads() -> None:
+    with checked() as scene:
+        with reading(scene, b"end 1\n") as leader:
+            assert scene.request().id == 3
+            scene.protocol.out.append("more")
+            scene.pump.flush()
+            assert scene.written == ["request 1", "request 3", "more"]
+            follower = scene.waiting(scene.request())
+            assert leader.is_alive()
+        assert leader.finish() is True
+        scene.transport.arrive(b"end 5\n")
+        assert follower.finish() is True
+
+
+def test_a_write_that_fails_while_the_leader_reads_comes_after_what_it_brought() -> None:
+    with checked() as scene:
+        with reading(scene, b"head 1\nend 1\n") as leader:
+            scene.transport.inbox.append(b"data 3 x\n")
+            scene.transport.write_error = BrokenPipeError(32, "broken pipe")
+            failing = Thread(scene.request)
+            eventually(lambda: scene.pump._broken is not None)
+            assert scene.pump.over is None
+        assert leader.finish() is True
+        exchange = failing.finish()
+        assert isinstance(exchange.error, BrokenPipeError)
+        assert list(exchange.chunks) == [b"x"]
+        assert isinstance(scene.pump.over, BrokenPipeError)
+
+
+def test_closing_while_the_leader_reads_comes_after_what_it_brought() -> None:
+    with checked() as scene:
+        other = scene.request()
+        with reading(scene, b"head 1\nend 1\n") as leader:
+            closer = Thread(scene.pump.close)
+            time.sleep(0.01)
+            assert scene.pump.over is None
+        assert leader.finish() is True
+        closer.finish()
+        assert other.ended and other.error is None
+        assert scene.written[-1] == "goodbye"
+
+
+def test_a_failure_while_the_leader_reads_drops_what_it_brought() -> None:
+    """The protocol is not to be relied upon any more."""
+    with checked() as scene:
+        with reading(scene, b"end 1\n") as leader:
+            scene.protocol.trouble = ZeroDivisionError("a bug")
+            with pytest.raises(ZeroDivisionError):
+                scene.request()
+        assert leader.finish() is True
+        assert isinstance(scene.pump.over, ConnectionError)
+
+
+def test_an_idle_connection_is_not_read_from_while_somebody_reads() -> None:
+    with checked() as scene:
+        with reading(scene, b"ping\n") as leader:
+            scene.transport.inbox.append(b"end 1\n")
+            time.sleep(2 * pump_module.IDLE)
+            scene.request()
+            assert list(scene.transport.inbox) == [b"end 1\n"]
+        assert leader.finish() is True
 
 
 # Uploads wait for room like anybody else.

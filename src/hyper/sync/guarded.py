@@ -1,4 +1,4 @@
-"""What is done to a connection under the lock of its pump: read, write, end.
+"""What is done to a connection under the lock of its pump: take in, hand out, end.
 
 The half of the pump that acts; ``pump`` is the half that waits, and has the rules of both.
 """
@@ -32,9 +32,13 @@ Trace = Callable[[Literal["<", ">"], bytes], object]
 #: Tells from the state of an exchange whether what a thread waits for has come.
 Ready = Callable[[Exchange], bool]
 
-#: Reads in one turn under the lock. One turn takes in what one recv brought, which is sixteen
-#: TLS records; a peer that sends without pause must not keep the lock for ever.
+#: Reads in one turn. One turn takes in what one recv brought, which is sixteen TLS records; a
+#: peer that sends without pause must not keep a thread for ever.
 READS: Final = 32
+
+#: Octets that are written without the lock at most. More is the body of an upload, whose sender
+#: has to see that there is no room before it adds more.
+SHORT: Final = 16384
 
 
 class Waiter:
@@ -60,14 +64,18 @@ class Waiter:
 class Guarded:
     """A protocol on a transport, and those who wait for it; every method wants the lock held.
 
-    ``woken`` gathers whom the caller has to wake once the lock is free.
+    ``woken`` gathers whom the caller has to wake once the lock is free. It stands for the caller,
+    too: nobody else has this list.
     """
 
     def __init__(
         self, protocol: Protocol, transport: Transport, *, trace: Trace | None = None
     ) -> None:
         self._lock = allocate_lock()
-        # Guarded by the lock, as every call into protocol and transport is.
+        # Held by who reads, from before the octets are taken until the protocol has them, so
+        # that they stay in order. Taken before the lock, never after it.
+        self._intake = allocate_lock()
+        # Guarded by the lock, as every call into the protocol is.
         self.protocol = protocol
         self.transport = transport
         self.over: Exception | None = None
@@ -83,10 +91,11 @@ class Guarded:
         self._read_at = monotonic()
         # How often the protocol has handed over octets to write.
         self._pulls = 0
-        # Who sends at this moment, known by whom it has to wake; and what, which is the only
-        # thing about the transport that is done without the lock.
+        # Who writes at this moment, known by whom it has to wake; and what it writes next.
         self._writer: list[Waiter] | None = None
-        self._sealed = b""
+        self._next: deque[bytes] = deque()
+        # Why writing failed, until somebody who may read has seen what the peer said last.
+        self._broken: Exception | None = None
         # Somebody has to end the conversation with the peer, waiting for it to have heard our
         # goodbye if anything was still open.
         self._parting = False
@@ -123,39 +132,54 @@ class Guarded:
             self._call(woken, self.protocol.close)
             # Whoever sends at this moment would look again too late.
             self._flush(woken, at_once=True)
+            self._fail_writing(woken)
         if self.over is None:
             self._end(ConnectionError("the connection was closed on this side"), woken)
 
     def _read(self, woken: list[Waiter]) -> None:
+        """Read under both locks, for those who do not lead."""
+        if self.over is None and not self.protocol.paused:
+            try:
+                pieces = self._pieces(self.transport.read())
+            except BaseException as error:
+                self._fail(error, woken)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                self._receive(pieces, woken)
+
+    def _pieces(self, first: bytes | None) -> list[bytes | None]:
+        """What else has come in one recv with the first piece. The lock is not needed for it."""
+        transport = self.transport
+        pieces = [first]
+        while transport.more and len(pieces) < READS:
+            pieces.append(transport.read())
+        return pieces
+
+    def _receive(self, pieces: Iterable[bytes | None], woken: list[Waiter]) -> None:
         """Take in what has arrived, answer it, and note who is to be woken."""
         if self.over is not None:
             return
-        transport = self.transport
         protocol = self.protocol
         trace = self._trace
         moved: list[Exchange] | None = None
         try:
-            for _ in range(READS):
-                if protocol.paused:
-                    if self._rest is None:
-                        self._rest = allocate_lock()
-                        self._rest.acquire()
-                    break
-                data = transport.read()
+            for data in pieces:
                 if data is None:
                     break
                 if not data:
                     lost = protocol.connection_lost(None)
                     moved = lost if moved is None else moved + lost
                     self.over = ConnectionError("the peer closed the connection")
-                    transport.close()
+                    self.transport.close()
                     break
                 if trace is not None:
                     trace("<", data)
                 news = protocol.receive_data(data)
                 moved = news if moved is None else moved + news
-                if not transport.more:
-                    break
+            if protocol.paused and self._rest is None:
+                self._rest = allocate_lock()
+                self._rest.acquire()
         except BaseException as error:  # half a read is nobody's
             self._fail(error, woken)
             if not isinstance(error, Exception):
@@ -170,12 +194,12 @@ class Guarded:
     def _flush(self, woken: list[Waiter], *, at_once: bool = False) -> None:
         """Write what the protocol has to say, unless the socket is full already.
 
-        What cannot be written stays inside the protocol, where it is bounded. What can mostly
-        leaves when the lock is free, in ``_send``.
+        What cannot be written stays inside the protocol, where it is bounded. What can leaves
+        when the lock is free, in ``_write``, but for bulk: its sender has to wait for room.
         """
         if self._writer is not None and not at_once:
             return
-        if self.over is not None:
+        if self.over is not None or self._broken is not None:
             return
         transport = self.transport
         try:
@@ -186,15 +210,16 @@ class Guarded:
                 if self._trace is not None:
                     self._trace(">", data)
                 self._pulls += 1
-                sealed = None
-                # Who is alone has nobody to keep from the lock, and sends a little cheaper.
-                if self._crowded and self._writer is None:
-                    sealed = transport.seal(data)
-                if sealed is None:
+                if self._writer is not None:
+                    self._next.append(data)
+                elif len(data) > SHORT or not self._crowded:
                     transport.write(data)
                 else:
-                    self._sealed = sealed
+                    self._next.append(data)
                     self._writer = woken
+        except OSError as error:
+            self._broken = error
+            return
         except BaseException as error:
             self._fail(error, woken)
             if not isinstance(error, Exception):
@@ -233,13 +258,6 @@ class Guarded:
             return
         if isinstance(error, (OSError, HyperError)):
             reason: Exception = error
-            # A peer that no longer listens has often said why, or answered already.
-            with suppress(Exception):
-                for _ in range(READS):
-                    data = self.transport.read()
-                    if not data:
-                        break
-                    self.protocol.receive_data(data)
         else:
             reason = ConnectionError(
                 f"the connection was given up: {type(error).__name__} while it was being used"
@@ -259,6 +277,19 @@ class Guarded:
             waiter.answered = True
             woken.append(waiter)
             self._dismiss(waiter)
+
+    def _fail_writing(self, woken: list[Waiter]) -> None:
+        """Fail because writing did, once what the peer said last was taken in; reads as well."""
+        error = self._broken
+        if error is not None:
+            if self.over is None:
+                # A peer that no longer listens has often said why, or answered already.
+                with suppress(Exception):
+                    for data in self._pieces(self.transport.read()):
+                        if data:
+                            self.protocol.receive_data(data)
+            self._fail(error, woken)
+            self._broken = None
 
     def _note_end(self, exchange: Exchange) -> None:
         if exchange.error is None and not exchange.ended:
@@ -315,10 +346,13 @@ class Guarded:
     def _inherit(self) -> None:
         """In the child of a fork: the connection is the parent's, and its threads are not here."""
         self._lock = allocate_lock()
+        self._intake = allocate_lock()
         self._leader = None
         self._followers.clear()
         self._rest = None
         self._writer = None
+        self._next.clear()
+        self._broken = None
         self._parting = False
         self._fail(ConnectionError("the connection belongs to the parent of this process"), [])
 

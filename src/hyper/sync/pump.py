@@ -4,8 +4,9 @@ Leader/Followers. Of all the threads that wait for an answer one leads: it waits
 and reads for everybody. The others follow, each asleep on a lock of its own, until the leader
 has brought their answer or has left them the lead. The rules, each proven in ``tests/threads``:
 
-1. Wait outside, act inside: nobody waits while holding ``lock``, nobody touches protocol or
-   transport without it.
+1. Wait outside, act inside: nobody waits while holding ``lock``, nobody touches the protocol
+   without it. What takes long without waiting, to decrypt and encrypt and to call into the
+   system, is done outside as well where others are about: one reads, one writes.
 2. If anyone waits, someone reads: whoever leaves, for whatever reason, hands the lead over.
 3. Only those are woken whom it helps, and after the lock is free; a follower whose answer is
    there returns without taking the lock.
@@ -14,7 +15,7 @@ has brought their answer or has left them the lead. The rules, each proven in ``
 6. Failure is one fact: it is noted in every exchange it concerns, and everybody is woken.
 7. Who writes sees it through: it waits for room, and reads meanwhile if nobody else does. Who
    finds somebody writing leaves its octets to that one, which looks again before it leaves; so
-   one send serves several requests.
+   one send serves several requests, and octets leave in the order of the protocol's making.
 8. Nothing of the user's runs under the lock, but for window managers, which are arithmetic. So
    a response that is dropped unread only appends itself to ``abandoned``.
 9. What arrived while nobody was looking is read before anything new is sent.
@@ -49,8 +50,8 @@ P = ParamSpec("P")
 #: it is used (rule 9). Right after an answer that read finds nothing and costs a microsecond.
 IDLE: Final = 0.001
 
-#: Seconds that a writer waits for room while somebody else reads, before it looks whether
-#: somebody still does. The one who reads may leave, and cannot wake a thread inside poll().
+#: Seconds that a thread relies on another one, to read or to write, before it looks whether that
+#: one still does. It may leave, and cannot wake a thread inside poll().
 GLANCE: Final = 0.1
 
 
@@ -85,9 +86,11 @@ class Pump(Guarded):
         """
         woken: list[Waiter] = []
         try:
+            if self._leader is None and monotonic() - self._read_at > IDLE:
+                with self._intake, self._lock:
+                    if self._leader is None:
+                        self._read(woken)
             with self._lock:
-                if self._leader is None and monotonic() - self._read_at > IDLE:
-                    self._read(woken)
                 if self.abandoned:
                     self._sweep(woken)
                 try:
@@ -103,7 +106,7 @@ class Pump(Guarded):
                 self._flush(woken)
                 return exchange
         finally:
-            if woken or self._parting or self._writer is woken:
+            if woken or self._writer is woken or self._parting or self._broken is not None:
                 try:
                     self._settle(woken)
                 except BaseException:
@@ -144,7 +147,16 @@ class Pump(Guarded):
         Whoever waits here gets an error; octets that have arrived stay readable. Waits up to a
         tenth of a second if the peer may still be talking.
         """
-        self._do(self._close)
+        woken: list[Waiter] = []
+        try:
+            with self._intake, self._lock:
+                self._close(woken)
+        finally:
+            try:
+                self._settle(woken)
+            except BaseException:
+                self._settle(woken)
+                raise
 
     def _do(
         self, action: Callable[Concatenate[list[Waiter], P], T], *args: P.args, **kwargs: P.kwargs
@@ -178,6 +190,8 @@ class Pump(Guarded):
                 with self._lock:
                     if self.abandoned:
                         self._sweep(me.woken)
+                    if self.transport.unsent:
+                        self._flush(me.woken)
                     if self.over is not None:
                         self._note_end(exchange)
                     if ready(exchange):
@@ -190,9 +204,14 @@ class Pump(Guarded):
                         self._enlist(me)
                 if self._leader is me:
                     return self._lead(me, deadline)
-                if me.woken or self._writer is me.woken:
+                if me.woken or self._writer is me.woken or self._broken is not None:
                     self._settle(me.woken)
-                late = not _sleep(me.gate, deadline)
+                limit = deadline
+                if self._writer is not None or self.transport.unsent:
+                    # Somebody has octets of ours; if it gives up, they must not lie for ever.
+                    limit = _glance(deadline)
+                if not _sleep(me.gate, limit):
+                    late = deadline is not None and monotonic() >= deadline
                 if me.answered:
                     return True
         finally:
@@ -202,6 +221,7 @@ class Pump(Guarded):
                 or self._leader is me
                 or self._writer is me.woken
                 or self._parting
+                or self._broken is not None
             ):
                 # An interrupt on the way out must not leave the others without a leader; every
                 # step of leaving can be taken twice.
@@ -250,16 +270,13 @@ class Pump(Guarded):
                             return False
                     if self._leader is None:
                         self._leader = me
-                if me.woken or self._writer is me.woken:
+                if me.woken or self._writer is me.woken or self._broken is not None:
                     self._settle(me.woken)
                 if self._leader is me:
                     if self._lead(me, deadline):
                         return True
                 else:
-                    glance = monotonic() + GLANCE
-                    if deadline is not None and deadline < glance:
-                        glance = deadline
-                    transport.wait_writable(glance, or_readable=False)
+                    transport.wait_writable(_glance(deadline), or_readable=False)
         finally:
             try:
                 self._leave(me)
@@ -274,19 +291,16 @@ class Pump(Guarded):
     def _lead(self, me: Waiter, deadline: float | None) -> bool:
         """Read for everyone until our own answer is there or our time is up."""
         exchange = me.exchange
-        ready = me.ready
         woken = me.woken
         transport = self.transport
         while True:
-            if woken or self._parting or self._writer is woken:
+            if woken or self._writer is woken or self._parting or self._broken is not None:
                 self._settle(woken)
             limit = deadline
             if self._writer is not None:
                 # What it sends may include what we wait for an answer to. If it cannot get rid
                 # of it and gives up, somebody has to go on.
-                limit = monotonic() + GLANCE
-                if deadline is not None and deadline < limit:
-                    limit = deadline
+                limit = _glance(deadline)
             rest = self._rest
             if transport.unsent:
                 transport.wait_writable(limit, or_readable=rest is None)
@@ -294,18 +308,29 @@ class Pump(Guarded):
                 _sleep(rest, limit)
             else:
                 transport.wait_readable(limit)
-            with self._lock:
-                self._read(woken)
-                if self.over is not None:
-                    self._note_end(exchange)
-                if ready(exchange):
-                    # In the same breath: most leaders have nobody to hand over to.
-                    if self._followers:
-                        self._hand_over(me)
-                    else:
-                        self._leader = None
-                        self._crowded = bool(woken)
-                    return True
+            try:
+                with self._intake:
+                    pieces: Iterable[bytes | None] = ()
+                    if self._rest is None:
+                        data = transport.read()
+                        pieces = self._pieces(data) if transport.more else (data,)
+                    with self._lock:
+                        self._receive(pieces, woken)
+                        if self.over is not None:
+                            self._note_end(exchange)
+                        if me.ready(exchange):
+                            # In the same breath: most leaders have nobody to hand over to.
+                            if self._followers:
+                                self._hand_over(me)
+                            else:
+                                self._leader = None
+                                self._crowded = bool(woken)
+                            return True
+            except BaseException as error:  # half a read is nobody's
+                with self._lock:
+                    self._fail(error, woken)
+                if not isinstance(error, Exception):
+                    raise
             if deadline is not None and monotonic() >= deadline:
                 return False
 
@@ -326,33 +351,35 @@ class Pump(Guarded):
                 with suppress(RuntimeError):
                     woken[-1].gate.release()
                 woken.pop()
-            if self._writer is not woken:
+            if self._broken is not None:
+                with self._intake, self._lock:
+                    self._fail_writing(woken)
+            elif self._writer is woken:
+                self._write(woken)
+            else:
                 break
-            self._send(woken)
         if self._parting and self._writer is None:
             self._part()
 
-    def _send(self, woken: list[Waiter]) -> None:
-        """Send what was sealed, and seal what was written meanwhile."""
-        transport = self.transport
-        sealed = self._sealed
+    def _write(self, woken: list[Waiter]) -> None:
+        """Write what was handed out, and have handed out what has come since."""
         try:
-            size = transport.send(sealed)
+            self.transport.write(self._next.popleft())
+            with self._lock:
+                if self._next:
+                    return
+                self._writer = None
+                self._flush(woken)
         except BaseException as error:
             with self._lock:
                 self._writer = None
-                self._fail(error, woken)
+                self._next.clear()
+                if isinstance(error, OSError):
+                    self._broken = error
+                else:
+                    self._fail(error, woken)
             if not isinstance(error, Exception):
                 raise
-            return
-        with self._lock:
-            self._writer = None
-            try:
-                transport.sent(sealed, size)
-            except BaseException as error:
-                self._fail(error, woken)
-                raise
-            self._flush(woken)
 
     def _part(self) -> None:
         """End the conversation with the peer."""
@@ -366,6 +393,12 @@ class Pump(Guarded):
                 self.transport.close()
         if linger:
             self.transport.linger()
+
+
+def _glance(deadline: float | None) -> float:
+    """When to look again whether somebody else still sees to it."""
+    soon = monotonic() + GLANCE
+    return soon if deadline is None else min(soon, deadline)
 
 
 def _sleep(gate: LockType, deadline: float | None) -> bool:

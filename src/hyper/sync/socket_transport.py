@@ -8,6 +8,7 @@ SSLSocket's, and where the server chooses h2 its socket is used as it is.
 from __future__ import annotations
 
 import ssl
+from _thread import allocate_lock
 from contextlib import suppress
 
 from .transport import RECORD_SIZE, Transport
@@ -20,15 +21,16 @@ _NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class SSLSocketTransport(Transport):
     """A connected ``ssl.SSLSocket`` that has shaken hands; see ``Transport``.
 
-    Every call into it is guarded by the owner's lock, as ever, and none of them waits.
+    None of its calls waits, and OpenSSL is entered by one thread at a time.
     """
 
-    __slots__ = ("_pending", "_socket")
+    __slots__ = ("_crypto", "_pending", "_socket")
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         super().__init__(sock)
         self.alpn = sock.selected_alpn_protocol()
         self._socket = sock
+        self._crypto = allocate_lock()
         self._pending = sock.pending
         # What came with the end of the handshake lies inside of OpenSSL, where poll() does not
         # see it.
@@ -38,16 +40,20 @@ class SSLSocketTransport(Transport):
         if self._ended:
             return b""
         try:
-            data = self._recv(RECORD_SIZE)
+            self._waiting.add("reader")
+            with self._crypto:
+                data = self._recv(RECORD_SIZE)
+                # A full record is rarely the last one; asking once too often costs a microsecond.
+                self.more = len(data) == RECORD_SIZE or (data != b"" and self._pending() > 0)
         except _NOT_NOW:
             self.more = False
             return None
+        finally:
+            self._waiting.discard("reader")
+            if self.closed:
+                self._let_go()
         if not data:
             self._ended = True
-            self.more = False
-            return data
-        # A full record is rarely the last one; asking once too often costs a microsecond.
-        self.more = len(data) == RECORD_SIZE or self._pending() > 0
         return data
 
     def write(self, data: bytes) -> None:
@@ -55,27 +61,30 @@ class SSLSocketTransport(Transport):
         self.unsent += len(data)
         self.flush()
 
-    def seal(self, data: bytes) -> None:
-        """Nothing: here OpenSSL sends by itself what it has sealed, so it is done by ``write``."""
-
     def flush(self) -> bool:
         backlog = self._backlog
-        while backlog:
-            piece = backlog[0]
-            try:
-                sent = self._send(piece)
-            except _NOT_NOW:
-                return False
-            self.unsent -= sent
-            # OpenSSL writes one record at a time, so a part does not mean that it is full.
-            if sent == len(piece):
-                backlog.popleft()
-            else:
-                backlog[0] = piece[sent:]
+        try:
+            self._waiting.add("writer")
+            while backlog:
+                piece = backlog[0]
+                with self._crypto:
+                    sent = self._send(piece)
+                self.unsent -= sent
+                # OpenSSL writes one record at a time, so a part does not mean that it is full.
+                if sent == len(piece):
+                    backlog.popleft()
+                else:
+                    backlog[0] = piece[sent:]
+        except _NOT_NOW:
+            return False
+        finally:
+            self._waiting.discard("writer")
+            if self.closed:
+                self._let_go()
         return True
 
     def _end_writing(self) -> None:
         # unwrap() would also like to see the peer's close_notify, and says so.
-        with suppress(OSError, ValueError):
+        with self._crypto, suppress(OSError, ValueError):
             self._socket.unwrap()
         super()._end_writing()

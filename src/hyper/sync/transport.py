@@ -15,6 +15,7 @@ import os
 import select
 import socket
 import ssl
+from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -86,9 +87,10 @@ def _refuse(data: object, flags: int = 0) -> int:
 class Transport:
     """One connected socket, made non-blocking, that belongs to this object from now on.
 
-    Has no lock of its own: every call but ``send``, ``wait_readable``, ``wait_writable`` and
-    ``linger`` must be guarded by its owner's. An exception from ``read``, ``write`` or ``flush``,
-    an interrupt included, leaves the connection good for nothing but ``close``: octets may be lost.
+    One thread may read while another one writes; its owner sees to it that there are never two
+    in ``read``, nor two among ``write``, ``flush`` and ``finish``. ``close`` may come at any time.
+    An exception from ``read``, ``write`` or ``flush``, an interrupt included, leaves the
+    connection good for nothing but ``close``: octets may be lost.
 
     alpn       what ALPN chose (RFC 7301); None without TLS or without an answer
     more       True while ``read`` can go on without asking the socket
@@ -105,7 +107,6 @@ class Transport:
         "_poll",
         "_recv",
         "_send",
-        "_sending",
         "_sock",
         "_waiting",
         "alpn",
@@ -128,16 +129,16 @@ class Transport:
         self._send: Callable[..., int] = sock.send
         self._backlog: deque[memoryview] = deque()  # octets for the wire, in order
         self._ended = False  # read() has nothing more to say
-        self._sending = False  # between seal() and sent()
 
         # Two threads must never poll() on one object, so this one is the leader's.
         poll = new_poll()
         poll.register(sock, _POLLIN)
         self._poll = poll.poll
 
-        # One token for each thread inside a wait. While there is one, the descriptor stays
-        # open, though shut down: the system would give its number to somebody else's socket,
-        # and the wait would go on there. Changed without a lock; add and discard are atomic.
+        # One token for each thread inside a call into the system. While there is one, the
+        # descriptor stays open, though shut down: the system would give its number to somebody
+        # else's socket, and the call would go on there. Changed without a lock; add and discard
+        # are atomic.
         self._waiting: set[object] = set()
 
         _alive.add(self)
@@ -155,7 +156,7 @@ class Transport:
         """The descriptor, or -1 once closed. For looking at; reading from it is ours."""
         return self._sock.fileno()
 
-    # Guarded by the owner's lock, and never waiting.
+    # Never waiting.
 
     def read(self) -> bytes | None:
         """Take what is there, 64 KiB at most: None if nothing is, b"" at the end of file.
@@ -165,9 +166,14 @@ class Transport:
         if self._ended:
             return b""
         try:
+            self._waiting.add("reader")
             data = self._recv(PLAIN_READ_SIZE)
         except BlockingIOError:
             return None
+        finally:
+            self._waiting.discard("reader")
+            if self.closed:
+                self._let_go()
         if not data:
             self._ended = True
         return data
@@ -178,52 +184,47 @@ class Transport:
         What is kept is a reference, encrypted as far as 256 KiB; so there is a bound as long as
         the caller waits for ``unsent`` to empty before it writes more. Raises OSError.
         """
-        if self.unsent or self._sending:
+        if self.unsent:
             self._backlog.append(memoryview(data))
             self.unsent += len(data)
-            if not self._sending:
-                self.flush()
+            self.flush()
             return
         try:
+            self._waiting.add("writer")
             sent = self._send(data, _QUIET)
         except BlockingIOError:
             sent = 0
+        finally:
+            self._waiting.discard("writer")
+            if self.closed:
+                self._let_go()
         if sent != len(data):
             self._backlog.append(memoryview(data)[sent:])
             self.unsent = len(data) - sent
 
     def flush(self) -> bool:
         """Try once more to send what is unsent; return True when nothing is left of it."""
+        return self._flush()
+
+    def _flush(self) -> bool:
         backlog = self._backlog
-        while backlog:
-            piece = backlog[0]
-            try:
+        try:
+            self._waiting.add("writer")
+            while backlog:
+                piece = backlog[0]
                 sent = self._send(piece, _QUIET)
-            except BlockingIOError:
-                return False
-            self.unsent -= sent
-            if sent != len(piece):
-                backlog[0] = piece[sent:]
-                return False
-            backlog.popleft()
+                self.unsent -= sent
+                if sent != len(piece):
+                    backlog[0] = piece[sent:]
+                    return False
+                backlog.popleft()
+        except BlockingIOError:
+            return False
+        finally:
+            self._waiting.discard("writer")
+            if self.closed:
+                self._let_go()
         return True
-
-    def seal(self, data: bytes) -> bytes | None:
-        """What ``data`` is on the wire, to be given to ``send``; None if ``write`` must take it.
-
-        Until ``sent`` is called nobody may call ``flush`` or ``finish``, and ``write`` only keeps.
-        """
-        if self.unsent or len(data) > RECORD_SIZE:
-            return None
-        self._sending = True
-        return data
-
-    def sent(self, sealed: bytes, size: int) -> None:
-        """Keep what ``send`` did not get rid of."""
-        self._sending = False
-        if size != len(sealed):
-            self._backlog.appendleft(memoryview(sealed)[size:])
-            self.unsent += len(sealed) - size
 
     def finish(self) -> None:
         """Say goodbye: send what is unsent, then the end of file; ``read`` now answers b"".
@@ -262,22 +263,7 @@ class Transport:
         self._send = _refuse
         return sock
 
-    # Called without the lock.
-
-    def send(self, sealed: bytes) -> int:
-        """Send what ``seal`` made, once and without waiting; return how many octets left.
-
-        For one thread at a time. Raises OSError.
-        """
-        try:
-            self._waiting.add("writer")
-            return self._send(sealed, _QUIET)
-        except BlockingIOError:
-            return 0
-        finally:
-            self._waiting.discard("writer")
-            if self.closed:
-                self._let_go()
+    # For anybody, and waiting.
 
     def wait_readable(self, deadline: float | None) -> bool:
         """Wait until ``read`` may bring something; False once the deadline has passed.
@@ -383,6 +369,7 @@ class TLSTransport(Transport):
 
     __slots__ = (
         "_buffer",
+        "_crypto",
         "_incoming",
         "_open",
         "_outgoing",
@@ -403,6 +390,9 @@ class TLSTransport(Transport):
         self.alpn = tls.selected_alpn_protocol()
         self.more = incoming.pending > 0
         self._tls = tls
+        # Who reads decrypts, and may have to answer; who writes encrypts: never both at once.
+        # Held for a record or for a batch of them, and never while waiting.
+        self._crypto = allocate_lock()
         self._open: Callable[[int], bytes] = tls.read
         self._seal: Callable[[bytes | memoryview], int] = tls.write
         self._incoming = incoming
@@ -420,6 +410,7 @@ class TLSTransport(Transport):
     def read(self) -> bytes | None:
         incoming = self._incoming
         asked = False
+        size = -1
         while not self._ended:
             # The buffer before the socket: what is in it may be all that ever comes (session
             # tickets, SETTINGS and the answer arrive together), and poll() cannot see it.
@@ -429,38 +420,45 @@ class TLSTransport(Transport):
                     return None
                 asked = True
                 try:
+                    self._waiting.add("reader")
                     size = self._recv_into(self._buffer)
                 except BlockingIOError:
                     self.more = False
                     return None
-                if size:
+                finally:
+                    self._waiting.discard("reader")
+                    if self.closed:
+                        self._let_go()
+            with self._crypto:
+                if size > 0:
                     incoming.write(self._buffer[:size])
-                else:
+                elif size == 0:
                     incoming.write_eof()
-            try:
-                data = self._open(RECORD_SIZE)
-            except ssl.SSLWantReadError:  # half a record, or one that is not for us
+                size = -1
+                try:
+                    data = self._open(RECORD_SIZE)
+                except ssl.SSLWantReadError:  # half a record, or one that is not for us
+                    if self._outgoing.pending:
+                        self._answer()
+                    continue
+                except ssl.SSLZeroReturnError:
+                    data = b""
+                except ssl.SSLEOFError:
+                    self.truncated = True
+                    data = b""
+                except ssl.SSLError:
+                    self._answer()  # the alert that tells the peer why
+                    raise
                 if self._outgoing.pending:
                     self._answer()
-                continue
-            except ssl.SSLZeroReturnError:
-                data = b""
-            except ssl.SSLEOFError:
-                self.truncated = True
-                data = b""
-            except ssl.SSLError:
-                self._answer()  # the alert that tells the peer why
-                raise
-            if self._outgoing.pending:
-                self._answer()
-            if data:
-                if not incoming.pending:
-                    self.more = False
+                if data:
+                    if not incoming.pending:
+                        self.more = False
+                        return data
+                    if len(data) == RECORD_SIZE:
+                        data = self._gather(data)
+                    self.more = incoming.pending > 0
                     return data
-                if len(data) == RECORD_SIZE:
-                    data = self._gather(data)
-                self.more = incoming.pending > 0
-                return data
             self._ended = True
         self.more = False
         return b""
@@ -481,38 +479,37 @@ class TLSTransport(Transport):
         return b"".join(records)
 
     def write(self, data: bytes) -> None:
-        size = len(data)
-        if self.unsent or self._sending or size > RECORD_SIZE:
-            self._plain.append(memoryview(data))
-            self.unsent += size
-            if not self._sending:
-                self.flush()
-            return
-        try:
-            self._seal(data)
-        except ssl.SSLWantReadError as error:
-            raise _renegotiation() from error
-        sealed = self._outgoing.read()
-        try:
-            sent = self._send(sealed, _QUIET)
-        except BlockingIOError:
-            sent = 0
-        if sent != len(sealed):
-            self._backlog.append(memoryview(sealed)[sent:])
-            self.unsent = len(sealed) - sent
-
-    def seal(self, data: bytes) -> bytes | None:
-        if self.unsent or len(data) > RECORD_SIZE:
-            return None
-        try:
-            self._seal(data)
-        except ssl.SSLWantReadError as error:
-            raise _renegotiation() from error
-        self._sending = True
-        return self._outgoing.read()
+        with self._crypto:
+            size = len(data)
+            if self.unsent or size > RECORD_SIZE:
+                self._plain.append(memoryview(data))
+                self.unsent += size
+                self._flush()
+                return
+            try:
+                self._seal(data)
+            except ssl.SSLWantReadError as error:
+                raise _renegotiation() from error
+            sealed = self._outgoing.read()
+            try:
+                self._waiting.add("writer")
+                sent = self._send(sealed, _QUIET)
+            except BlockingIOError:
+                sent = 0
+            finally:
+                self._waiting.discard("writer")
+                if self.closed:
+                    self._let_go()
+            if sent != len(sealed):
+                self._backlog.append(memoryview(sealed)[sent:])
+                self.unsent = len(sealed) - sent
 
     def flush(self) -> bool:
-        while super().flush():
+        with self._crypto:
+            return self._flush()
+
+    def _flush(self) -> bool:
+        while super()._flush():
             if not self._plain:
                 return True
             self._seal_batch()
@@ -545,16 +542,16 @@ class TLSTransport(Transport):
             self.unsent += len(sealed)
             # What has arrived counts more than a peer that no longer listens; the next write
             # meets the same error.
-            if not self._sending:
-                with suppress(OSError):
-                    super().flush()
+            with suppress(OSError):
+                super()._flush()
 
     def _end_writing(self) -> None:
-        # unwrap() would also like to see the peer's close_notify, and says so.
-        with suppress(ssl.SSLError):
-            self._tls.unwrap()
-        self._seal = _refuse
-        self._answer()
+        with self._crypto:
+            # unwrap() would also like to see the peer's close_notify, and says so.
+            with suppress(ssl.SSLError):
+                self._tls.unwrap()
+            self._seal = _refuse
+            self._answer()
         super()._end_writing()
 
 

@@ -43,12 +43,15 @@ class Inbox:
 class Scene:
     def __init__(self) -> None:
         self.lock = CheckedLock()
-        self.transport = Gated(self.lock)
+        self.intake = CheckedLock()
+        self.transport = Gated(self.lock, self.intake)
         self.protocol = HTTP20Protocol()
         transport: Any = self.transport
         self.pump = Pump(self.protocol, transport)
         lock: Any = self.lock
+        intake: Any = self.intake
         self.pump._lock = lock
+        self.pump._intake = intake
         inbox: Any = Inbox(self.protocol, self.transport)
         self.peer = Peer(inbox)
 

@@ -24,12 +24,15 @@ class Scene:
 
     def __init__(self) -> None:
         self.lock = CheckedLock()
-        self.transport = Gated(self.lock)
+        self.intake = CheckedLock()
+        self.transport = Gated(self.lock, self.intake)
         transport: Any = self.transport
         self.protocol = HTTP11Protocol()
         self.pump = Pump(self.protocol, transport)
         lock: Any = self.lock
+        intake: Any = self.intake
         self.pump._lock = lock
+        self.pump._intake = intake
         self.first = self.request()
         self.transport.arrive(HEAD % SIZE + bytes(SIZE - 1))
         assert self.pump.wait(self.first, has_head, None)

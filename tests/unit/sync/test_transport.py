@@ -1089,66 +1089,12 @@ def test_poll_is_what_the_system_gives() -> None:
     assert module.new_poll is getattr(select, "poll", SelectPoll)
 
 
-# Sending without the lock: what is sealed under it, is sent beside it.
+# One thread reads while another one writes.
 
 
-def test_what_is_sealed_can_be_sent_later(wire: Wire) -> None:
-    transport, peer = wire()
-    sealed = transport.seal(b"hello")
-    assert sealed is not None
-    # In between others may write, which waits its turn, and read.
-    transport.write(b", wor")
-    transport.write(b"ld")
-    assert transport.unsent
-    peer.send(b"answer")
-    assert read(transport) == b"answer"
-    transport.sent(sealed, transport.send(sealed))
-    assert transport.flush()
-    assert peer.receive(12) == b"hello, world"
-    transport.write(b"!")
-    assert peer.receive(1) == b"!"
-
-
-def test_what_a_send_did_not_take_comes_before_the_rest(wire: Wire) -> None:
-    transport, peer = wire()
-    sealed = transport.seal(b"hello")
-    assert sealed is not None
-    transport.write(b", world")
-    transport.sent(sealed, transport.send(sealed[:3]))
-    assert transport.unsent
-    assert transport.flush()
-    assert peer.receive(12) == b"hello, world"
-    assert not transport.unsent
-
-
-def test_a_socket_that_is_full_takes_nothing_of_a_send(wire: Wire) -> None:
-    transport, peer = wire()
-    sealed = transport.seal(b"hello")
-    assert sealed is not None
-    real = transport._send
-
-    def full(*args: Any) -> int:
-        raise BlockingIOError
-
-    transport._send = full
-    transport.sent(sealed, transport.send(sealed))
-    transport._send = real
-    assert transport.unsent == len(sealed)
-    assert transport.seal(b"more") is None
-    assert transport.flush()
-    assert peer.receive(5) == b"hello"
-
-
-def test_more_than_a_record_is_for_write_to_take(wire: Wire) -> None:
-    transport, _ = wire()
-    assert transport.seal(bytes(RECORD_SIZE + 1)) is None
-
-
-def test_a_close_during_a_send_keeps_the_descriptor_until_it_returns(wire: Wire) -> None:
+def test_a_close_during_a_write_keeps_the_descriptor_until_it_returns(wire: Wire) -> None:
     """Else the octets could go to a socket of somebody else that got the same number."""
     transport, _ = wire()
-    sealed = transport.seal(b"hello")
-    assert sealed is not None
     real = transport._send
     seen: list[int] = []
 
@@ -1159,34 +1105,77 @@ def test_a_close_during_a_send_keeps_the_descriptor_until_it_returns(wire: Wire)
 
     transport._send = closing
     with pytest.raises(OSError):
-        transport.send(sealed)
+        transport.write(b"hello")
     assert seen[0] >= 0
     assert transport.fileno() == -1
     with pytest.raises(ConnectionAbortedError):
-        transport.send(sealed)
+        transport.write(b"hello")
 
 
-def test_an_answer_of_tls_itself_does_not_break_into_a_send(secure: Wire) -> None:
-    """It is put behind what is being sent."""
+def test_a_close_during_a_flush_keeps_the_descriptor_as_well(wire: Wire) -> None:
+    transport, _ = wire(narrow=True)
+    transport.read()
+    stuff(transport)
+    real = transport._send
+    seen: list[int] = []
+
+    def closing(*args: Any) -> int:
+        transport.close()
+        seen.append(transport.fileno())
+        return real(*args)
+
+    transport._send = closing
+    with pytest.raises(OSError):
+        transport.flush()
+    assert seen[0] >= 0
+    assert transport.fileno() == -1
+
+
+def test_a_close_during_a_read_keeps_the_descriptor_as_well(wire: Wire) -> None:
+    transport, _ = wire()
+    name = "_recv_into" if isinstance(transport, TLSTransport) else "_recv"
+    real = getattr(transport, name)
+    seen: list[int] = []
+
+    def closing(*args: Any) -> Any:
+        transport.close()
+        seen.append(transport.fileno())
+        return real(*args)
+
+    setattr(transport, name, closing)
+    while transport.more:
+        transport.read()
+    assert not transport.read()
+    assert seen[0] >= 0
+    assert transport.fileno() == -1
+
+
+def test_who_decrypts_and_who_encrypts_wait_for_each_other(secure: Wire) -> None:
+    """OpenSSL's object must never be entered by two threads."""
     transport, peer = secure()
     assert isinstance(transport, TLSTransport)
-    sealed = transport.seal(b"hello")
-    assert sealed is not None
-    transport._seal(b", world")  # stands for the answer to a KeyUpdate
-    transport._answer()
-    assert transport.unsent
-    transport.sent(sealed, transport.send(sealed))
-    assert transport.flush()
-    assert peer.receive(12) == b"hello, world"
+    transport.read()
+    peer.send(b"answer")
+    inside: list[str] = []
+    together: list[str] = []
 
+    def slowly(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def slow(*args: Any) -> Any:
+            inside.append(name)
+            time.sleep(0.02)
+            together.extend(inside[1:])
+            inside.remove(name)
+            return call(*args)
 
-def test_a_renegotiation_is_refused_when_sealing(secure: Wire) -> None:
-    transport, _ = secure()
-    assert isinstance(transport, TLSTransport)
+        return slow
 
-    def wants(data: bytes | memoryview) -> int:
-        raise ssl.SSLWantReadError
-
-    transport._seal = wants
-    with pytest.raises(ssl.SSLError, match="renegotiation"):
-        transport.seal(b"hello")
+    transport._open = slowly("open", transport._open)
+    transport._seal = slowly("seal", transport._seal)
+    threads = [in_thread(lambda: transport.write(b"request"))]
+    assert transport.wait_readable(soon())
+    threads.append(in_thread(lambda: read(transport)))
+    for thread, _ in threads:
+        thread.join(5)
+    assert threads[1][1] == [b"answer"]
+    assert peer.receive(7) == b"request"
+    assert not together
