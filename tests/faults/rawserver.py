@@ -14,6 +14,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
+from typing import Self
 
 import hpack
 from hyperframe.frame import Frame, HeadersFrame
@@ -126,7 +127,7 @@ class RawServer:
         self.address = f"localhost:{self.port}"
         self.thread = threading.Thread(target=self._serve, name="raw server", daemon=True)
 
-    def __enter__(self) -> RawServer:
+    def __enter__(self) -> Self:
         self.thread.start()
         return self
 

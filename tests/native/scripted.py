@@ -24,7 +24,7 @@ class Request:
         self.body = body
         line, *rest = head.decode("ascii").split("\r\n")
         self.method, self.target, self.version = line.split(" ")
-        self.fields = [tuple(field.split(": ", 1)) for field in rest]
+        self.fields = [(name, value) for name, _, value in (each.partition(": ") for each in rest)]
         self.headers = dict(self.fields)
 
 

@@ -175,7 +175,7 @@ def test_ping_belongs_to_http_2(connection: HTTPConnection) -> None:
     if connection.version == "HTTP/2":
         assert connection.ping() > 0
     else:
-        with pytest.raises(ValueError, match="speaks HTTP/1.1, which has no PING"):
+        with pytest.raises(ValueError, match=r"speaks HTTP/1\.1, which has no PING"):
             connection.ping()
 
 

@@ -72,6 +72,8 @@ class Server(RawServer):
 
 
 class Heard(Conversation):
+    authority = ""
+
     def __init__(self, sock: Any, heard: list[Frame]) -> None:
         super().__init__(sock)
         self.heard = heard
