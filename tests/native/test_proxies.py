@@ -1,0 +1,152 @@
+"""Through an HTTP proxy: tunnels, forwarding, and who is told what."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from base64 import b64encode
+
+import pytest
+
+from hyper import HTTP11Connection, HTTP20Connection, HTTPConnection
+from hyper.common.exceptions import ProxyError
+
+from ..servers import InProcessServer
+from ..servers.proxy import SmallProxy
+
+BASIC = "Basic " + b64encode(b"user:pass:word").decode()
+
+
+@pytest.mark.parametrize("kind", [HTTPConnection, HTTP20Connection, HTTP11Connection])
+def test_tls_goes_through_a_tunnel(
+    server: InProcessServer, ssl_context: ssl.SSLContext, kind: type[HTTPConnection]
+) -> None:
+    with (
+        SmallProxy(BASIC) as proxy,
+        kind(
+            "localhost",
+            server.port,
+            ssl_context=ssl_context,
+            proxy_host="user:pass%3Aword@127.0.0.1",
+            proxy_port=proxy.port,
+            proxy_headers={"X-Proxy": "1"},
+            timeout=10,
+        ) as connection,
+    ):
+        for _ in range(2):
+            connection.request("GET", "/headers")
+            fields = json.loads(connection.get_response().read())["headers"]
+            assert not [name for name in fields if "roxy" in name], "for the proxy alone"
+        (head,) = proxy.heard
+        assert head.startswith(f"CONNECT localhost:{server.port} HTTP/1.1\r\n")
+        assert "x-proxy: 1" in head
+        assert connection.version == ("HTTP/1.1" if kind is HTTP11Connection else "HTTP/2")
+
+
+def test_http_2_in_cleartext_goes_through_a_tunnel(server: InProcessServer) -> None:
+    with (
+        SmallProxy() as proxy,
+        HTTP20Connection(
+            "localhost", server.plain_port, proxy_host=f"127.0.0.1:{proxy.port}", timeout=10
+        ) as connection,
+    ):
+        assert connection.request("GET", "/hello") == 1
+        assert connection.get_response().read() == b"hello, world"
+        assert proxy.heard[0].startswith("CONNECT ")
+
+
+@pytest.mark.parametrize("kind", [HTTPConnection, HTTP11Connection])
+def test_http_1_1_in_cleartext_is_forwarded(
+    server: InProcessServer, kind: type[HTTPConnection]
+) -> None:
+    with (
+        SmallProxy(BASIC) as proxy,
+        kind(
+            "localhost",
+            server.plain_port,
+            proxy_host=f"http://user:pass%3Aword@127.0.0.1:{proxy.port}",
+            proxy_headers={"Proxy-Trace": "1"},
+            timeout=10,
+        ) as connection,
+    ):
+        for number in range(2):
+            assert connection.request("GET", f"/headers?{number}") is None
+            fields = json.loads(connection.get_response().read())["headers"]
+            assert not [name for name in fields if "roxy" in name]
+        assert len(proxy.heard) == 2
+        for number, head in enumerate(proxy.heard):
+            target = f"http://localhost:{server.plain_port}/headers?{number}"
+            assert head.startswith(f"GET {target} HTTP/1.1\r\nhost: localhost:")
+            assert "proxy-trace: 1" in head and "upgrade" not in head
+
+
+def test_a_refused_tunnel_says_who_refused_and_what_to_do(
+    server: InProcessServer, ssl_context: ssl.SSLContext
+) -> None:
+    with (
+        SmallProxy(BASIC) as proxy,
+        HTTPConnection(
+            "localhost", server.port, ssl_context=ssl_context, proxy_host=f"127.0.0.1:{proxy.port}"
+        ) as connection,
+        pytest.raises(ProxyError, match=r"407 Who are you; give credentials") as caught,
+    ):
+        connection.request("GET", "/hello")
+    assert caught.value.response is not None
+    assert caught.value.response.status == 407
+
+
+def test_a_proxy_that_wants_to_know_more_answers_for_itself_when_it_forwards(
+    server: InProcessServer,
+) -> None:
+    with (
+        SmallProxy(BASIC) as proxy,
+        HTTPConnection(
+            "localhost", server.plain_port, proxy_host=f"127.0.0.1:{proxy.port}", timeout=10
+        ) as connection,
+    ):
+        connection.request("GET", "/hello")
+        assert connection.get_response().status == 407
+
+
+def test_a_name_that_is_not_ascii_is_asked_for_as_dns_spells_it(server: InProcessServer) -> None:
+    with (
+        SmallProxy(redirections={"xn--bcher-kva.example": "127.0.0.1"}) as proxy,
+        HTTP20Connection(
+            "bücher.example",
+            server.plain_port,
+            proxy_host=f"127.0.0.1:{proxy.port}",
+            timeout=10,
+        ) as connection,
+    ):
+        connection.request("GET", "/headers")
+        host = json.loads(connection.get_response().read())["headers"]["Host"]
+        assert host == f"xn--bcher-kva.example:{server.plain_port}"
+        assert proxy.heard[0].startswith("CONNECT xn--bcher-kva.example:")
+
+
+def test_a_failed_handshake_behind_a_tunnel_names_both(server: InProcessServer) -> None:
+    with (
+        SmallProxy() as proxy,
+        HTTPConnection(
+            "localhost",
+            server.port,
+            ssl_context=ssl.create_default_context(),
+            proxy_host=f"127.0.0.1:{proxy.port}",
+            timeout=10,
+        ) as connection,
+        pytest.raises(
+            ssl.SSLCertVerificationError,
+            match=rf"localhost:{server.port} through proxy 127\.0\.0\.1:{proxy.port} failed",
+        ),
+    ):
+        connection.request("GET", "/hello")
+
+
+def test_without_a_proxy_nothing_can_be_said_to_one() -> None:
+    with pytest.raises(ValueError, match="mean nothing without a proxy_host"):
+        HTTPConnection("h", proxy_port=8080)
+    with pytest.raises(ValueError, match="mean nothing without a proxy_host"):
+        HTTPConnection("h", proxy_headers={"a": "b"})
+    connection = HTTP20Connection("h", proxy_host="user:secret@proxy.example")
+    assert (connection.proxy_host, connection.proxy_port) == ("proxy.example", 8080)
+    assert "secret" not in repr(connection)
