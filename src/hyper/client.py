@@ -90,18 +90,22 @@ __all__ = [
 
 _HTTP11: Final = ("http/1.1",)
 
+# As they are now: a tool may put others into their places later, perhaps ours.
+_standard = http.client
+_StandardHTTPSConnection = http.client.HTTPSConnection
+
 
 def __getattr__(name: str) -> Any:
     # The status codes, and what people use although it has an underscore, whatever this Python's
     # http.client has of it.
     try:
-        return getattr(http.client, name)
+        return getattr(_standard, name)
     except AttributeError:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *dir(http.client)})
+    return sorted({*globals(), *dir(_standard)})
 
 
 # What http.client has.
@@ -162,7 +166,7 @@ class HTTPSConnection(http.client.HTTPSConnection, HTTPConnection):
 
     def connect(self) -> None:
         """Connect, and shake hands."""
-        super(http.client.HTTPSConnection, self).connect()
+        super(_StandardHTTPSConnection, self).connect()  # HTTPConnection's: TCP and tunnel
         hostname = self._tunnel_host or self.host
         context = self._context
         wrap: Callable[..., Any] = context.wrap_socket
@@ -216,7 +220,7 @@ class SSLContext(ssl.SSLContext):
         self._offer: Sequence[str] = _HTTP11
         self._translates = True
         self._own_certificate: object = None
-        self._pool: Pool[ssl.SSLSocket] = Pool()
+        self._pool: Pool = Pool()
         super().set_alpn_protocols(list(_HTTP11))
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
@@ -278,7 +282,7 @@ class SSLContext(ssl.SSLContext):
                 return made
             pump = _pump(made)
             return GatewaySocket(
-                pump, made, where, authority, timeout=timeout, let_go=pump.close, demoted=demoted
+                pump, where, authority, timeout=timeout, let_go=pump.close, demoted=demoted
             )
         # What was verified, and who we are to the server, belongs to the place.
         own = (self.verify_mode, self.check_hostname, self._own_certificate)
@@ -288,7 +292,6 @@ class SSLContext(ssl.SSLContext):
         leave = partial(self._pool.leave, shared)
         return GatewaySocket(
             shared.pump,
-            shared.extra,
             where,
             authority,
             timeout=timeout,
@@ -312,7 +315,7 @@ class SSLContext(ssl.SSLContext):
         sock: socket.socket,
         make: Callable[..., ssl.SSLSocket],
         timeout: float | None,
-    ) -> Shared[ssl.SSLSocket] | ssl.SSLSocket:
+    ) -> Shared | ssl.SSLSocket:
         pool = self._pool
         shared = pool.join(origin, timeout)
         if shared is not None:
@@ -328,7 +331,7 @@ class SSLContext(ssl.SSLContext):
         if pump is None:
             pool.refuse(origin, for_good=True)
             return made
-        return pool.add(origin, pump, made)
+        return pool.add(origin, pump)
 
 
 def create_default_context(
@@ -421,7 +424,7 @@ def _wrap_with(
     pump = _pump(made)
     where, authority = _origin(server_hostname, peer)
     return GatewaySocket(
-        pump, made, where, authority, timeout=timeout, let_go=pump.close, demoted=demoted
+        pump, where, authority, timeout=timeout, let_go=pump.close, demoted=demoted
     )
 
 

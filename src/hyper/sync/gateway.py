@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import io
 import socket
-from collections.abc import Callable
 from typing import Any, Final, cast
 
 from ..http20.protocol import HTTP20Protocol
@@ -18,7 +17,6 @@ from .gateway_exchange import Gateway, has_octets, has_word
 from .gateway_file import ResponseFile
 from .gateway_request import Head
 from .pool import has_gone
-from .pump import Pump
 from .response import has_ended, has_head
 
 __all__ = ["GatewaySocket"]
@@ -57,8 +55,7 @@ _TLS_SIDE: Final = frozenset(
 class GatewaySocket(Gateway):
     """One exchange after the other, written and read as HTTP/1.1.
 
-    pump       the connection; others may use it as well
-    sock       the TLS socket below, for its certificate, its addresses and its options
+    pump       the connection, on an ``SSLSocketTransport``; others may use it as well
     where      the server as errors name it
     authority  what ``:authority`` says of a request that names no host
     timeout    seconds for each wait, None for as long as it takes, 0 for none
@@ -87,8 +84,8 @@ class GatewaySocket(Gateway):
 
     def __getattr__(self, name: str) -> Any:
         if name in _TLS_SIDE:
-            value = getattr(self._sock, name)
-            return _under_lock(self.pump, value) if callable(value) else value
+            transport: Any = self.pump.transport
+            return transport.side(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __del__(self) -> None:
@@ -178,6 +175,11 @@ class GatewaySocket(Gateway):
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """``recv``, or ``recv_into`` where a buffer is given."""
         return self.recv(len) if buffer is None else self.recv_into(buffer, len)
+
+    @property
+    def resting(self) -> bool:
+        """Whether everything that was asked for has been answered, and read."""
+        return self._done and not self._out and self.exchange is not None
 
     def pending(self) -> int:
         """Octets that can be read without asking the connection."""
@@ -301,24 +303,3 @@ class GatewaySocket(Gateway):
             for sock in self._signal:
                 sock.close()
         let_go()
-
-
-def _under_lock(pump: Pump, method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of the TLS socket, called while nobody else is inside of it."""
-
-    def asked(*args: Any, **kwargs: Any) -> Any:
-        outcome: list[Any] = []
-
-        def ask() -> None:
-            # An error of this is the caller's, and no reason to give the connection up.
-            try:
-                outcome.append(method(*args, **kwargs))
-            except Exception as error:
-                outcome.extend((None, error))
-
-        pump.call(ask)
-        if len(outcome) > 1:
-            raise outcome[1]
-        return outcome[0]
-
-    return asked

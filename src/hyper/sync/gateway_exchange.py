@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import ssl
 from collections import deque
 from collections.abc import Callable
 from http.client import RemoteDisconnected
@@ -52,7 +51,6 @@ class Gateway:
     def __init__(
         self,
         pump: Pump,
-        sock: ssl.SSLSocket,
         where: str,
         authority: bytes,
         *,
@@ -65,7 +63,6 @@ class Gateway:
         self.where = where
         self.timeout = timeout
         self.exchange: Exchange | None = None
-        self._sock = sock
         self._authority = authority
         self._let_go: Callable[[], object] | None = let_go
         self._dropped = dropped

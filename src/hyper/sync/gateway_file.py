@@ -36,8 +36,13 @@ class _ResponseIO(socket.SocketIO):
 
     cut: ConnectionResetError | None = None
     missing: int | None = None
+    _sock: Any
 
     def readinto(self, buffer: Any) -> int | None:
+        if self._sock is not None and self._sock.resting:
+            # The end of the response is the end of its file. A socket would wait for something
+            # that nobody has asked for.
+            return 0
         try:
             return super().readinto(buffer)
         except RemoteDisconnected:
@@ -50,7 +55,11 @@ class _ResponseIO(socket.SocketIO):
 
 
 class ResponseFile(io.BufferedReader):
-    """What ``makefile("rb")`` of a socket that raises ConnectionResetError for a cut gives."""
+    """What ``makefile("rb")`` gives.
+
+    The socket below has ``resting``, True while there is nothing to wait for, and raises
+    ConnectionResetError, with the octets ``missing`` if that is known, where a response is cut.
+    """
 
     raw: _ResponseIO
 

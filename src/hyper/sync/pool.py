@@ -9,14 +9,12 @@ from _thread import TIMEOUT_MAX, LockType, allocate_lock
 from collections import deque
 from collections.abc import Hashable
 from time import monotonic
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from ..common.exchange import Exchange
 from .pump import Pump
 
 __all__ = ["Pool", "Shared", "has_gone"]
-
-T = TypeVar("T")
 
 #: Places that are remembered for not speaking HTTP/2, where waiting for each other is idle.
 MAX_REFUSALS: Final = 1000
@@ -34,14 +32,13 @@ def has_gone(pump: Pump) -> bool:
     return pump.wait(Exchange(), gone, 0.0)
 
 
-class Shared(Generic[T]):
+class Shared:
     """One connection that several hold, or the attempt to make one.
 
-    pump, extra  the connection, and what its maker wants those to have who join
+    pump  the connection, once it is there
     """
 
     pump: Pump
-    extra: T
 
     def __init__(self, place: Hashable) -> None:
         self.place = place
@@ -51,29 +48,29 @@ class Shared(Generic[T]):
         self.gates: list[LockType] = []  # of threads that wait for the attempt to end
 
 
-class Pool(Generic[T]):
+class Pool:
     """Connections by the place they lead to.
 
     >>> shared = pool.join(place, timeout)
     >>> if shared is None:
     ...     try:
-    ...         pump, extra = dial()
+    ...         pump = dial()
     ...     except BaseException:
     ...         pool.refuse(place, for_good=False)
     ...         raise
-    ...     shared = pool.add(place, pump, extra)
+    ...     shared = pool.add(place, pump)
     >>> pool.leave(shared)
     """
 
     def __init__(self) -> None:
         self._lock = allocate_lock()
-        self._shared: dict[Hashable, Shared[T]] = {}
+        self._shared: dict[Hashable, Shared] = {}
         self._refusals: dict[Hashable, None] = {}
         #: Connections that were held and never let go of; needs no lock, so that the garbage
         #: collector may put them here.
-        self.dropped: deque[Shared[T]] = deque()
+        self.dropped: deque[Shared] = deque()
 
-    def join(self, place: Hashable, timeout: float | None) -> Shared[T] | None:
+    def join(self, place: Hashable, timeout: float | None) -> Shared | None:
         """The connection that leads there, held for the caller; None for: make one yourself.
 
         Waits for another thread that is making one, ``timeout`` seconds at most; then raises
@@ -108,7 +105,7 @@ class Pool(Generic[T]):
                     f"another thread has been making this connection for more than {timeout:g} s"
                 )
 
-    def add(self, place: Hashable, pump: Pump, extra: T) -> Shared[T]:
+    def add(self, place: Hashable, pump: Pump) -> Shared:
         """Let others use the connection that the caller has made, and holds."""
         with self._lock:
             self._refusals.pop(place, None)
@@ -117,7 +114,6 @@ class Pool(Generic[T]):
                 # Nobody waits for it: this place was known for not speaking HTTP/2.
                 shared = self._shared[place] = Shared(place)
             shared.pump = pump
-            shared.extra = extra
             shared.made = True
             gates, shared.gates = shared.gates, []
         _open(gates)
@@ -140,7 +136,7 @@ class Pool(Generic[T]):
                 self._refusals[place] = None
         _open(gates)
 
-    def leave(self, shared: Shared[T]) -> None:
+    def leave(self, shared: Shared) -> None:
         """Let go of a connection; the last one closes it."""
         with self._lock:
             shared.users -= 1
@@ -150,7 +146,7 @@ class Pool(Generic[T]):
         if last:
             shared.pump.close()
 
-    def _forget(self, shared: Shared[T]) -> None:
+    def _forget(self, shared: Shared) -> None:
         with self._lock:
             if self._shared.get(shared.place) is shared:
                 del self._shared[shared.place]

@@ -10,12 +10,28 @@ from __future__ import annotations
 import ssl
 from _thread import allocate_lock
 from contextlib import suppress
+from typing import Any, cast
 
 from .transport import RECORD_SIZE, Transport
 
 __all__ = ["SSLSocketTransport"]
 
 _NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class _Wire:
+    """The socket below the TLS of an SSLSocket, for what is not to be encrypted or decrypted.
+
+    ``SSLSocket.shutdown`` takes the TLS off before it shuts down, and another thread would send
+    in clear what was meant to be encrypted.
+    """
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        bare: Any = super(ssl.SSLSocket, sock)
+        self.recv = bare.recv
+        self.shutdown = bare.shutdown
+        self.fileno = sock.fileno
+        self.close = sock.close
 
 
 class SSLSocketTransport(Transport):
@@ -30,11 +46,25 @@ class SSLSocketTransport(Transport):
         super().__init__(sock)
         self.alpn = sock.selected_alpn_protocol()
         self._socket = sock
+        self._sock = cast(Any, _Wire(sock))
         self._crypto = allocate_lock()
         self._pending = sock.pending
         # What came with the end of the handshake lies inside of OpenSSL, where poll() does not
         # see it.
         self.more = True
+
+    def side(self, name: str) -> Any:
+        """An attribute of the SSLSocket; a method of it will run while nobody else is inside."""
+        with self._crypto:
+            value = getattr(self._socket, name)
+        if not callable(value):
+            return value
+
+        def asked(*args: Any, **kwargs: Any) -> Any:
+            with self._crypto:
+                return value(*args, **kwargs)
+
+        return asked
 
     def read(self) -> bytes | None:
         if self._ended:

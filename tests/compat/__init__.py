@@ -1,0 +1,1 @@
+"""Other people's programs and test suites, unmodified, on top of hyper."""
