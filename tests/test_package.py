@@ -48,7 +48,15 @@ EXPORTS = {
         "own_copy",
     },
     "hyper.common.headers": {"HTTPHeaderMap"},
-    "hyper.hpack": {"Decoder", "Encoder", "HPACKError", "HPACKLimitError"},
+    "hyper.hpack": {
+        "Backend",
+        "Decoder",
+        "Encoder",
+        "HPACKError",
+        "HPACKLimitError",
+        "backend",
+        "choose",
+    },
     "hyper.http20.errors": {"get_data"},
     "hyper.http20.exceptions": {
         "ConnectionError",

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import hyper
-from hyper import HTTP20Connection, HTTPConnection
+from hyper import HTTP11Connection, HTTP20Connection, HTTPConnection
 from hyper.common.exceptions import ConnectionResetError, MissingCertFile, SocketError
 from hyper.common.headers import HTTPHeaderMap
 from hyper.http20.errors import get_data
@@ -173,18 +173,31 @@ def test_a_certificate_that_is_not_there() -> None:
         init_context(cert_path="not-here.pem")
 
 
-def test_pyapns2_asks_how_many_requests_may_be_open(
+def test_pyapns2_hears_from_the_server_how_many_requests_may_be_open(
     certificates: Certificates, ssl_context: ssl.SSLContext
 ) -> None:
+    """It asks before the first request, and keeps to the answer."""
     server = InProcessServer(certificates, h2_max_concurrent_streams=7)
     try:
         with HTTP20Connection("localhost", server.port, ssl_context=ssl_context) as conn:
-            conn.request("GET", "/hello")
-            conn.get_response().read()
-            with conn._conn as connection:
-                assert connection.remote_settings.max_concurrent_streams == 7
+            conn.connect()
+            for _ in range(2):
+                with conn._conn as connection:
+                    assert connection.remote_settings.max_concurrent_streams == 7
+            assert conn.request("GET", "/hello") == 1
+            assert conn.get_response().read() == b"hello, world"
     finally:
         server.stop()
+
+
+def test_over_http_1_1_there_is_nothing_of_that_kind(
+    server: InProcessServer, ssl_context: ssl.SSLContext
+) -> None:
+    with (
+        HTTP11Connection("localhost", server.port, ssl_context=ssl_context) as conn,
+        pytest.raises(AttributeError, match=r"speaks HTTP/1\.1, which has no settings"),
+    ):
+        conn._conn  # noqa: B018
 
 
 def test_conn_read_reads_the_response_that_this_thread_was_given_last(

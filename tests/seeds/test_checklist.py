@@ -139,7 +139,10 @@ POINTS: dict[int, tuple[str, list[str]]] = {
         [PROMISES + "a_program_written_for_http_2_runs_where_only_http_1_1_is_spoken"],
     ),
     30: ("HTTP11Connection", [EXAMPLES + "the_first_request_over_http_1_1"]),
-    31: ("HTTP/1.1 chunk by chunk", [EXAMPLES + "chunked_responses"]),
+    31: (
+        "HTTP/1.1 chunk by chunk",
+        [EXAMPLES + "chunked_responses", EXAMPLES + "each_chunk_of_http_1_1_is_one_item"],
+    ),
     32: (
         "certificates are verified",
         [
@@ -180,7 +183,7 @@ POINTS: dict[int, tuple[str, list[str]]] = {
         [
             EXAMPLES + "chunked_responses",
             EXAMPLES + "compressed_chunks",
-            RESPONSE + "the_pieces_as_they_come_and_the_iteration_without_the_empty_ones",
+            EXAMPLES + "each_data_frame_is_one_item_and_may_be_empty",
         ],
     ),
     41: (

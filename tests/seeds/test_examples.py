@@ -22,6 +22,8 @@ import pytest
 import hyper
 from hyper.http20.window import BaseFlowControlManager
 
+from ..faults.rawserver import Conversation, RawServer
+
 EVERY_KIND = ["HTTP20Connection", "HTTP11Connection", "HTTPConnection"]
 
 pytestmark = pytest.mark.usefixtures("http2bin", "closing")
@@ -434,3 +436,43 @@ def test_a_program_for_http_client_needs_one_other_import(module: str) -> None:
     assert json.loads(left["first"])["headers"]["Accept"] == "application/json"
     assert json.loads(left["second"])["data"] == "key=value"
     assert left["resp"].version == (20 if module == "hyper.client" else 11)
+
+
+def test_each_data_frame_is_one_item_and_may_be_empty() -> None:
+    """Seed point 40: "it's entirely legal to send zero-length data frames"."""
+
+    def script(conversation: Conversation) -> None:
+        conversation.hear_request()
+        conversation.head(1)
+        for octets in (b"one", b"", b"three"):
+            conversation.data(1, octets)
+        conversation.data(1, b"", end=True)
+        conversation.linger()
+
+    with (
+        RawServer(script) as server,
+        hyper.HTTP20Connection("127.0.0.1", server.port, secure=False, timeout=5) as conn,
+    ):
+        conn.request("GET", "/")
+        chunks = list(conn.get_response().read_chunked())
+        assert chunks[:3] == [b"one", b"", b"three"]
+        assert b"".join(chunks[3:]) == b""
+
+
+def test_each_chunk_of_http_1_1_is_one_item() -> None:
+    """Seed points 31, 40."""
+
+    def script(conversation: Conversation) -> None:
+        conversation.socket.recv(65_536)
+        head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+        conversation.say(head + b"3\r\none\r\n5;why=not\r\nthree\r\n0\r\nx-sum: 8\r\n\r\n")
+        conversation.linger()
+
+    with (
+        RawServer(script) as server,
+        hyper.HTTP11Connection("127.0.0.1", server.port, timeout=5) as conn,
+    ):
+        conn.request("GET", "/")
+        response = conn.get_response()
+        assert list(response.read_chunked()) == [b"one", b"three"]
+        assert response.trailers["x-sum"] == [b"8"]

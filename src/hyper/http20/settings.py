@@ -46,6 +46,7 @@ class RemoteSettings:
     max_header_list_size     octets of a field section it accepts; ``None`` is no limit known
     enable_connect_protocol  whether it takes extended CONNECT (RFC 8441)
     no_rfc7540_priorities    whether it ignores the old priority scheme (RFC 9218 §2.1)
+    heard                    whether it has spoken; before, all of this is assumed
     """
 
     def __init__(self) -> None:
@@ -56,7 +57,7 @@ class RemoteSettings:
         self.max_header_list_size: int | None = None
         self.enable_connect_protocol = False
         self.no_rfc7540_priorities = False
-        self._first = True
+        self.heard = False
 
     def update(self, payload: bytes) -> list[tuple[int, int]]:
         """Take in the payload of a SETTINGS frame; return its entries in order.
@@ -74,8 +75,8 @@ class RemoteSettings:
                 f"SETTINGS with {len(payload) // 6} entries; the limit is {MAX_SETTINGS_ENTRIES}",
                 error_code=ErrorCode.ENHANCE_YOUR_CALM,
             )
-        if self._first:
-            self._first = False
+        if not self.heard:
+            self.heard = True
             self.max_concurrent_streams = UNLIMITED_STREAMS
         entries = list(_ENTRY.iter_unpack(payload))
         for identifier, value in entries:

@@ -8,28 +8,23 @@ Only what a program in wide use cannot do without: PyAPNs2 (``apns2``) throttles
 
 from __future__ import annotations
 
-from typing import Protocol
+from ..http20.settings import RemoteSettings
 
-__all__ = ["FormerConnection", "HasLimit"]
-
-
-class HasLimit(Protocol):
-    @property
-    def max_concurrent_streams(self) -> int: ...
+__all__ = ["FormerConnection"]
 
 
 class FormerConnection:
     """Stands for the object of the h2 package, and the lock around it, that 0.7 kept.
 
-    remote_settings  whatever knows ``max_concurrent_streams``
+    remote_settings  what the server announced
 
-    Entering takes no lock, as there is nothing to guard, and so holds nobody up.
+    Entering takes no lock: one number is read, and nobody is held up.
     """
 
     __slots__ = ("remote_settings",)
 
-    def __init__(self, limits: HasLimit) -> None:
-        self.remote_settings = limits
+    def __init__(self, remote_settings: RemoteSettings) -> None:
+        self.remote_settings = remote_settings
 
     def __enter__(self) -> FormerConnection:
         return self

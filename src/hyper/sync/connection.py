@@ -284,8 +284,14 @@ class HTTPConnection(Piecewise):
 
     @property
     def _conn(self) -> FormerConnection:
-        # PyAPNs2, the most used program on hyper 0.7, asks for the limit this way.
-        return FormerConnection(self)
+        # PyAPNs2, the most used program on hyper 0.7, asks for the limit this way, and keeps to it:
+        # so what it gets has to be the server's word, and not what is assumed until that comes.
+        protocol = self._usable_pump().protocol
+        if not isinstance(protocol, HTTP20Protocol):
+            raise AttributeError(f"{self._where} speaks HTTP/1.1, which has no settings")
+        if not protocol.remote_settings.heard:
+            self.ping()
+        return FormerConnection(protocol.remote_settings)
 
     # The connection.
 

@@ -24,6 +24,7 @@ def test_what_holds_until_the_peer_speaks() -> None:
     assert settings.max_header_list_size is None
     assert not settings.enable_connect_protocol
     assert not settings.no_rfc7540_priorities
+    assert not settings.heard
 
 
 def test_every_setting_is_taken_in_and_returned_in_order() -> None:
@@ -57,7 +58,7 @@ def test_the_last_of_several_values_counts() -> None:
 
 def test_unknown_settings_are_ignored() -> None:
     """RFC 9113 §6.5.2."""
-    before = vars(RemoteSettings()) | {"_first": False, "max_concurrent_streams": 2**32 - 1}
+    before = vars(RemoteSettings()) | {"heard": True, "max_concurrent_streams": 2**32 - 1}
     settings = RemoteSettings()
     settings.update(payload((0, 1), (7, 2**32 - 1), (0xFFFF, 3)))
     assert vars(settings) == before
