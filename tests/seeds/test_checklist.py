@@ -254,8 +254,8 @@ POINTS: dict[int, tuple[str, list[str]]] = {
         ],
     ),
     57: ("PING is answered", ["6_7::test_a_ping_is_answered_with_its_own_octets"]),
-    58: ("HTTP20Adapter", ["LATER"]),
-    59: ("HTTPie", ["LATER"]),
+    58: ("HTTP20Adapter", [EXAMPLES + "requests_with_the_adapter_mounted"]),
+    59: ("HTTPie", ["contrib/test_httpie.py::test_the_status_line_says_http_2"]),
     60: (
         "the command",
         [ARGUMENTS + "a_url_is_enough", ARGUMENTS + "the_method_may_be_missing", CLI + "get"],
@@ -281,6 +281,7 @@ SYMPTOMS: dict[int, tuple[str, list[str]]] = {
         [
             CROWDS + "everyone_who_needs_a_connection_waits_for_one_dial",
             TURNS + "nobody_waits_with_the_lock_or_acts_without_it",
+            "contrib/test_sharing.py::test_forty_threads_of_a_session_share_one_connection",
         ],
     ),
     3: (
@@ -486,11 +487,7 @@ def test_a_point_has_tests_that_exist(number: int) -> None:
     assert promise
     assert shown, f"point {number} ({promise}) is shown by nothing"
     for name in shown:
-        if name == "LATER":
-            page = MIGRATION.read_text(encoding="utf-8")
-            assert f"({number})" in page.split("## What is not there yet")[1], promise
-        else:
-            assert exists(name), f"point {number} ({promise}): there is no {name}"
+        assert exists(name), f"point {number} ({promise}): there is no {name}"
 
 
 @pytest.mark.parametrize("number", SYMPTOMS)

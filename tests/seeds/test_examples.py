@@ -22,6 +22,7 @@ import pytest
 import hyper
 from hyper.http20.window import BaseFlowControlManager
 
+from ..certificates import Certificates
 from ..faults.rawserver import Conversation, RawServer
 
 EVERY_KIND = ["HTTP20Connection", "HTTP11Connection", "HTTPConnection"]
@@ -476,3 +477,31 @@ def test_each_chunk_of_http_1_1_is_one_item() -> None:
         response = conn.get_response()
         assert list(response.read_chunked()) == [b"one", b"three"]
         assert response.trailers["x-sum"] == [b"8"]
+
+
+def test_requests_with_the_adapter_mounted(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seed point 58, the second example with it: one adapter on two hosts."""
+    pytest.importorskip("requests")
+    # requests trusts certifi's authorities, or those of this file.
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates.authority))
+    said = io.StringIO()
+    with redirect_stdout(said):
+        names, _ = console("""
+            >>> import requests
+            >>> from hyper.contrib import HTTP20Adapter
+            >>> s = requests.Session()
+            >>> s.mount('https://http2bin.org', HTTP20Adapter())
+            >>> r = s.get('https://http2bin.org/get')
+            >>> print(r.status_code)
+            >>> a = HTTP20Adapter()
+            >>> s.mount('https://http2bin.org', a)
+            >>> s.mount('https://www.http2bin.org', a)
+            >>> again = [s.get('https://www.http2bin.org/get'), s.get('https://http2bin.org/ip')]
+        """)
+    assert said.getvalue() == "200\n"
+    for response in [names["r"], *names["again"]]:
+        assert (response.status_code, response.raw.version) == (200, 20)
+    names["s"].close()
+    names["a"].close()
