@@ -13,6 +13,7 @@ from hyper import HTTP11Response, HTTP20Response, HTTPConnection
 
 from ..peer import PREFACE, frame
 from ..servers import InProcessServer
+from ..threads.gated import eventually
 from .scripted import ScriptedServer, Talk
 
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n"
@@ -68,6 +69,7 @@ def test_octets_of_http_2_may_come_with_the_101() -> None:
     ):
         assert connection.request("GET", "/") == 1
         assert connection.get_response().read() == b"!"
+        eventually(lambda: len(said) == 2)
         payload, settings = said
         assert urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)) == settings
 
