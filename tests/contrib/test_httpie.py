@@ -152,7 +152,9 @@ def test_a_certificate_of_ones_own_may_have_a_password(certificates: Certificate
     from httpie.ssl_ import HTTPieCertificate
 
     class Pool:
-        key_password = cert_file = key_file = None
+        key_password: str | None = None
+        cert_file: str | None = None
+        key_file: str | None = None
 
     pool = Pool()
     files = str(certificates.chain), str(certificates.key)

@@ -53,8 +53,10 @@ class HTTPieAdapter(HTTP20Adapter, HTTPAdapter):  # type: ignore[misc]
         self._more: dict[str, Any] = {} if context is None else {"ssl_context": context}
         super().__init__()
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, **self._more)
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **kwargs: Any
+    ) -> None:
+        super().init_poolmanager(connections, maxsize, block, **kwargs, **self._more)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         return super().proxy_manager_for(proxy, **kwargs, **self._more)
@@ -63,7 +65,7 @@ class HTTPieAdapter(HTTP20Adapter, HTTPAdapter):  # type: ignore[misc]
         if isinstance(cert, HTTPieCertificate):
             conn.key_password = cert.key_password
             cert = cert.to_raw_cert()
-        super().cert_verify(conn, url, verify, cert)
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
 
 
 def asked_for_context(words: list[str]) -> ssl.SSLContext | None:

@@ -275,9 +275,7 @@ def _stream_class(package: Any) -> Callable[[Any, Any, dict[object, None]], Any]
 
         def __iter__(self) -> Iterator[bytes]:
             with _errors(package, self._request, "Read"):
-                for piece in self._response.read_chunked(decode_content=False):
-                    if piece:
-                        yield piece
+                yield from self._response.read_chunked(decode_content=False)
 
         def close(self) -> None:
             self._response.close()
