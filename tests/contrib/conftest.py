@@ -7,13 +7,16 @@ import base64
 import gc
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import hypercorn.asyncio
 import pytest
 import requests
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset
 
 from hyper.contrib import HTTP20Adapter
 
@@ -111,6 +114,91 @@ class TunnelProxy:
             sock.close()
 
 
+class Script:
+    """A server for HTTP/2 that does to each request what the test wants.
+
+    ``answer(server, stream_id, fields, body)`` is called once a request is complete; it uses
+    ``server.h2``, whose octets are sent afterwards, or raises EOFError to hang up.
+    """
+
+    h2: H2Connection
+
+    def __init__(self, certificates: Certificates, answer: Callable[..., None], alpn: str) -> None:
+        self.connections = 0
+        self.requests: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
+        self.resets: list[int] = []
+        self._answer = answer
+        self._context = certificates.server_context(alpn)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self.url = f"https://localhost:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._accept)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                plain, _ = self._listener.accept()
+                with suppress(OSError), self._context.wrap_socket(plain, server_side=True) as sock:
+                    self._open.append(sock)
+                    self.connections += 1
+                    self._converse(sock)
+
+    def _converse(self, sock: socket.socket) -> None:
+        self.h2 = h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        h2.initiate_connection()
+        heads: dict[int, dict[str, str]] = {}
+        bodies: dict[int, bytes] = {}
+        self.sock = sock
+        sock.sendall(h2.data_to_send())
+        while data := sock.recv(65536):
+            for event in h2.receive_data(data):
+                if isinstance(event, RequestReceived):
+                    heads[event.stream_id] = {str(k): str(v) for k, v in event.headers}
+                    bodies[event.stream_id] = b""
+                elif isinstance(event, DataReceived):
+                    bodies[event.stream_id] += event.data
+                    h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                elif isinstance(event, StreamReset):
+                    self.resets.append(event.stream_id)
+                elif isinstance(event, StreamEnded):
+                    head, body = heads[event.stream_id], bodies[event.stream_id]
+                    self.requests.append(head)
+                    self.bodies.append(body)
+                    try:
+                        self._answer(self, event.stream_id, head, body)
+                    except EOFError:
+                        return
+            sock.sendall(h2.data_to_send())
+
+    def flush(self) -> None:
+        self.sock.sendall(self.h2.data_to_send())
+
+    def close(self) -> None:
+        for sock in (self._listener, *self._open):
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def script(certificates: Certificates) -> Iterator[Callable[..., Script]]:
+    """Starts servers that answer as they are told."""
+    servers: list[Script] = []
+
+    def start(answer: Callable[..., None], alpn: str = "h2") -> Script:
+        servers.append(Script(certificates, answer, alpn))
+        return servers[-1]
+
+    yield start
+    gc.collect()
+    for server in servers:
+        server.close()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_open() -> Iterator[None]:
     """Exceptions hold what was in their frames in circles, connections among it."""
@@ -132,6 +220,7 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def counting(certificates: Certificates) -> Iterator[CountingServer]:
     server = CountingServer(certificates)
     yield server
+    gc.collect()
     server.stop()
 
 
@@ -140,6 +229,7 @@ def http11(certificates: Certificates) -> Iterator[CountingServer]:
     """A server that knows no HTTP/2."""
     server = CountingServer(certificates, alpn_protocols=["http/1.1"])
     yield server
+    gc.collect()
     server.stop()
 
 

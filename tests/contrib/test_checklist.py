@@ -78,9 +78,7 @@ def test_both_give_the_same(
     assert POINTS[name](ours, base, certificates) == POINTS[name](stock, base, certificates)
 
 
-def test_the_one_is_http_1_1_and_the_other_http_2(
-    stock: Any, ours: Any, base: str
-) -> None:
+def test_the_one_is_http_1_1_and_the_other_http_2(stock: Any, ours: Any, base: str) -> None:
     assert stock.get(base + "/hello").raw.version == 11
     response = ours.get(base + "/hello")
     assert response.raw.version == 20

@@ -38,7 +38,7 @@ def crowd(post: Callable[[], dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_forty_threads_of_a_session_share_one_connection(
-    ours: requests.Session, counting: CountingServer
+    counting: CountingServer, ours: requests.Session
 ) -> None:
     answers = crowd(lambda: ours.post(counting.url + "/upload", data=BODY, timeout=30).json())
     assert answers == [ANSWER] * 400
@@ -61,7 +61,7 @@ def test_forty_threads_of_a_pool_manager_share_one_connection(
 
 
 def test_threads_do_not_wait_for_each_other_where_there_is_no_http_2(
-    ours: requests.Session, http11: CountingServer
+    http11: CountingServer, ours: requests.Session
 ) -> None:
     with ThreadPoolExecutor(8) as pool:
         texts = list(pool.map(lambda _: ours.get(http11.url + "/late/0.2").text, range(8)))
@@ -71,7 +71,7 @@ def test_threads_do_not_wait_for_each_other_where_there_is_no_http_2(
 
 
 def test_a_host_without_http_2_is_asked_once_and_keeps_its_connection(
-    ours: requests.Session, http11: CountingServer
+    http11: CountingServer, ours: requests.Session
 ) -> None:
     for _ in range(3):
         response: Any = ours.post(http11.url + "/upload", data=BODY)
@@ -129,27 +129,13 @@ def test_closing_the_pool_lets_responses_end_and_then_closes_the_connection(
 
 
 def test_a_response_that_is_dropped_gives_its_stream_up(
-    ours: requests.Session, counting: CountingServer
+    counting: CountingServer, ours: requests.Session
 ) -> None:
     response = ours.get(counting.url + "/download/10000000", stream=True)
     assert len(response.raw.read(10)) == 10
     del response
     assert ours.get(counting.url + "/hello").text == "hello, world"
     assert len(counting.connections) == 1
-
-
-def test_a_connection_that_the_server_closed_is_replaced(
-    certificates: Certificates, ours: requests.Session
-) -> None:
-    """hypercorn says goodbye (GOAWAY) after so many requests; not one of them is lost."""
-    server = CountingServer(certificates, keep_alive_max_requests=5)
-    try:
-        for _ in range(20):
-            assert ours.post(server.url + "/upload", data=BODY).json() == ANSWER
-        assert len(server.seen) == 20
-        assert 2 < len(server.connections) < 8
-    finally:
-        server.stop()
 
 
 def test_a_window_manager_decides_how_much_room_there_is(

@@ -257,7 +257,13 @@ class HTTPSConnection(StockConnection):
         finally:
             # Claimed: from here on the stream is the response's to give up.
             request.stream_id = None
-        return HTTPResponse.over(Body(response, request.end), **request.options)
+        body = Body(response, request.end)
+
+        def shutdown(how: int) -> None:
+            body.close()
+            engine.wake()
+
+        return HTTPResponse.over(body, sock_shutdown=shutdown, **request.options)
 
     def _aborted(self, error: Exception, request: Request) -> Exception:
         """Say it in urllib3's words, so that retries and callers understand it."""

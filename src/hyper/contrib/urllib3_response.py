@@ -170,7 +170,6 @@ class HTTPResponse(StockResponse):
             version_string="HTTP/2",
             reason=body.reason,
             original_response=file,
-            sock_shutdown=lambda how: body.close(),
             **options,
         )
         # Without a length it is what HTTP/1.1 sends in chunks, and those who stream such a
