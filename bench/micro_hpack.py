@@ -1,9 +1,9 @@
-"""What one field block costs, ours against the ``hpack`` package, in microseconds of CPU.
+"""What one field block costs, ours against libnghttp2 and the ``hpack`` package, in us of CPU.
 
     PYTHONPATH=src python bench/micro_hpack.py [--rounds N] [--only WORD]
 
 Every round runs every case once for each side, one after the other, so noise hits both; a
-figure is the median of the rounds. Without the ``hpack`` package only ours is measured.
+figure is the median of the rounds. Sides that are not installed are left out.
 
 same            the block, or the fields, of the message before
 varying         a conversation in which four of twelve fields are new in each message
@@ -22,13 +22,20 @@ from statistics import median
 from time import process_time
 from typing import Any
 
-from hyper.hpack import Decoder, Encoder
+from hyper.hpack import Backend, backend
 from hyper.hpack.huffman import decoded
 
 try:
     peer: Any = import_module("hpack")
 except ImportError:
     peer = None
+
+#: Our own first, then the same two classes over libnghttp2.
+OURS: list[Backend] = [backend("python")]
+try:
+    OURS.append(backend("nghttp2"))
+except ImportError as error:
+    print(error, file=sys.stderr)
 
 Fields = list[tuple[bytes, bytes]]
 MakeEncode = Callable[[], Callable[[Fields], bytes]]
@@ -163,10 +170,8 @@ def cold_decode(
 
 def cold_decodes(fields: Fields) -> list[Work]:
     """Nothing known at all: our decoders share the strings that they have met, so drop them."""
-    forgets = (forget_strings, lambda: None)
-    return [
-        cold_decode(fields, forget)(make) for make, forget in zip(decoders(), forgets, strict=False)
-    ]
+    ours, *others = decoders()
+    return [cold_decode(fields, forget_strings)(ours), *map(cold_decode(fields), others)]
 
 
 def varying_decode(make: MakeDecode) -> Work:
@@ -181,7 +186,7 @@ def varying_decode(make: MakeDecode) -> Work:
 
 
 def encoders() -> list[MakeEncode]:
-    sides: list[MakeEncode] = [lambda: Encoder().encode]
+    sides: list[MakeEncode] = [lambda make=each.Encoder: make().encode for each in OURS]
     if peer is not None:
         sides.append(lambda: peer.Encoder().encode)
     return sides
@@ -192,7 +197,7 @@ def decoders() -> list[MakeDecode]:
         decode = peer.Decoder().decode
         return lambda block: decode(block, raw=True)
 
-    sides: list[MakeDecode] = [lambda: Decoder().decode]
+    sides: list[MakeDecode] = [lambda make=each.Decoder: make().decode for each in OURS]
     if peer is not None:
         sides.append(theirs)
     return sides
@@ -229,14 +234,14 @@ def main() -> None:
         ("decode, cold response", cold_decodes(RESPONSE), 500),
     ]
     print(f"Python {sys.version.split()[0]}; CPU us per block, median of {options.rounds}")
-    print(f"{'':26}{'ours':>9}{'hpack':>9}{'ratio':>9}")
+    names = [each.name for each in OURS] + ["hpack"] * (peer is not None)
+    print(f"{'':26}" + "".join(f"{name:>9}" for name in names))
     for name, works, times in cases:
         if options.only in name:
-            ours, *theirs = measure(works, options.rounds, times)
-            rest = f"{theirs[0]:9.2f}{ours / theirs[0]:9.3f}" if theirs else ""
-            print(f"{name:26}{ours:9.2f}{rest}")
+            figures = measure(works, options.rounds, times)
+            print(f"{name:26}" + "".join(f"{figure:9.2f}" for figure in figures))
 
-    print(f"\n{'octets':26}{'ours':>9}{'hpack':>9}")
+    print(f"\n{'octets':26}" + "".join(f"{name:>9}" for name in names))
     for name, lists in (
         ("100 requests", list(islice(with_changing_path(), 100))),
         ("100 responses", varying_responses(100)),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from . import hpack
 from .sync.connection import HTTP11Connection, HTTP20Connection, HTTPConnection
 from .sync.pushes import HTTP20Push
 from .sync.response import HTTP11Response, HTTP20Response
@@ -17,3 +20,6 @@ __all__ = [
 ]
 
 __version__ = "1.0.0.dev0"
+
+# Here, since the room itself does not know the world. A bad name is an error where it is used.
+hpack.chosen = os.environ.get("HYPER_HPACK") or None

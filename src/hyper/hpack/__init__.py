@@ -40,7 +40,8 @@ class Backend(NamedTuple):
 
 _PYTHON: Final = Backend("python", Encoder, Decoder)
 
-_chosen: str | None = None
+#: Which pair connections take; what ``choose`` or ``HYPER_HPACK`` said.
+chosen: str | None = None
 
 
 def choose(name: str | None) -> None:
@@ -53,15 +54,15 @@ def choose(name: str | None) -> None:
     Raises ValueError for any other name, and ImportError for ``"nghttp2"`` without libnghttp2;
     then nothing changes.
     """
-    global _chosen
+    global chosen
     if name is not None:
         backend(name)
-    _chosen = name
+    chosen = name
 
 
 def backend(name: str | None = None) -> Backend:
     """The pair of that name, or the one that was chosen. Raises as ``choose`` does."""
-    name = name or _chosen
+    name = name or chosen
     if name == "python":
         return _PYTHON
     if name not in (None, "nghttp2"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ SRC = Path(hyper.__file__).parent.parent
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No choice, no binding, and nothing remembered of this test."""
-    monkeypatch.setattr(hyper.hpack, "_chosen", None)
+    monkeypatch.setattr(hyper.hpack, "chosen", None)
     monkeypatch.setitem(sys.modules, "nghttp2", None)
     hyper.hpack._binding_is_importable.cache_clear()
     yield
@@ -75,10 +76,36 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
     assert backend().name == "python"
 
 
-def test_who_does_not_ask_does_not_load_ctypes() -> None:
+def python(code: str, **variables: str) -> str:
+    """What a program prints in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(SRC), **variables}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    ).stdout.strip()
+
+
+def test_who_does_not_ask_does_not_load_it() -> None:
+    code = "import sys, hyper; hyper.hpack.backend(); print('hyper.hpack.nghttp2' in sys.modules)"
+    assert python(code, HYPER_HPACK="") == "False"
+
+
+@NEEDS_NGHTTP2
+def test_the_environment_chooses() -> None:
     code = (
-        "import sys, hyper.hpack; hyper.hpack.backend(); "
-        "print('hyper.hpack.nghttp2' in sys.modules)"
+        "from hyper.http20.protocol import HTTP20Protocol as P; "
+        "print(*(type(P(hpack=name).encoder).__module__ for name in (None, 'python')))"
     )
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(SRC)!r}); {code}"]
-    assert subprocess.check_output(command, text=True) == "False\n"
+    assert python(code, HYPER_HPACK="nghttp2") == "hyper.hpack.nghttp2 hyper.hpack.encoder"
+    assert python(code, HYPER_HPACK="python") == "hyper.hpack.encoder hyper.hpack.encoder"
+
+
+def test_a_wrong_name_in_the_environment_is_an_error_where_it_is_used() -> None:
+    code = "import hyper; print('imported'); hyper.hpack.backend()"
+    printed = python(code, HYPER_HPACK="rust").splitlines()
+    assert printed[0] == "imported"
+    assert "no HPACK is called 'rust'" in printed[-1]
