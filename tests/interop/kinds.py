@@ -82,6 +82,7 @@ def _node(program: str, site: Site, folder: Path, ports: Ports) -> list[list[str
 def _nghttpd(program: str, site: Site, folder: Path, ports: Ports) -> list[list[str]]:
     common = [program, "-a", "127.0.0.1", "-d", str(site.root), "--echo-upload"]
     common += ["-m", str(STREAMS), "--trailer", "x-sum: 42"]
+    common += ["--push", "/page.html=/small.txt"]
     return [
         [*common, str(ports.tls), str(site.key), str(site.certificate)],
         [*common, "--no-tls", str(ports.plain)],
@@ -105,6 +106,7 @@ def _nginx(program: str, site: Site, folder: Path, ports: Ports) -> list[list[st
     )
     tree = f"""
     root {site.root};
+    location = /page.html {{ http2_push /small.txt; }}
     location = /trailers {{ add_trailer x-sum 42 always; try_files /small.txt =404; }}{proxied}
 """
     text = f"""
@@ -157,6 +159,11 @@ hosts:
     paths:
       "/":
         file.dir: {site.root}
+        compress: [gzip]
+      "/page.html":
+        mruby.handler: |
+          Proc.new {{ |env| [399, {{"link" => "</small.txt>; rel=preload"}}, []] }}
+        file.file: {site.root}/page.html
         compress: [gzip]{proxied}
 """
     return [[program, "-m", "worker", "-c", _write(folder / "h2o.yaml", text)]]
@@ -247,9 +254,9 @@ H2EarlyHints on
 H2Push on
 {proxied}
 ProxyPass /hints http://127.0.0.1:{site.backend}/hints
-<Location /hints>
+<LocationMatch "^/(hints|page.html)$">
   H2PushResource /small.txt
-</Location>
+</LocationMatch>
 <Directory {site.root}>
   Require all granted
 </Directory>
@@ -398,22 +405,22 @@ KINDS = {
             "tls plain digest mirror slow drain gzip hints trailers",
         ),
         _kind("granian", "granian", _granian, "tls plain digest mirror slow drain gzip"),
-        _kind("node", "node", _node, "tls plain digest mirror slow drain gzip hints trailers"),
-        _kind("nghttpd", "nghttpd", _nghttpd, "tls plain echo trailers"),
+        _kind("node", "node", _node, "tls plain digest mirror slow drain gzip hints trailers push"),
+        _kind("nghttpd", "nghttpd", _nghttpd, "tls plain echo trailers push"),
         _kind(
             "nginx",
             "nginx",
             _nginx,
-            "tls plain digest mirror slow drain gzip trailers",
+            "tls plain digest mirror slow drain gzip trailers push",
             signal.SIGQUIT,
         ),
-        _kind("h2o", "h2o", _h2o, "tls plain digest mirror slow drain gzip"),
+        _kind("h2o", "h2o", _h2o, "tls plain digest mirror slow drain gzip push"),
         _kind("caddy", "caddy", _caddy, "tls plain digest mirror slow drain gzip"),
         _kind(
             "apache",
             "apache2",
             _apache,
-            "tls plain digest mirror slow drain gzip hints",
+            "tls plain digest mirror slow drain gzip hints push",
             signal.SIGWINCH,
         ),
         _kind(

@@ -60,6 +60,13 @@ function file(request, response) {
     response.end('not here\n');
     return;
   }
+  if (name === 'page.html' && request.stream && request.stream.pushAllowed) {
+    response.createPushResponse({ ':path': '/small.txt' }, (error, pushed) => {
+      if (error) return;
+      pushed.stream.on('error', () => {});
+      pushed.end(fs.readFileSync(path.join(root, 'small.txt')));
+    });
+  }
   const size = fs.statSync(full).size;
   response.setHeader('content-type', kinds[path.extname(name)] || 'application/octet-stream');
   if (name === 'page.html' && /gzip/.test(request.headers['accept-encoding'] || '')) {
