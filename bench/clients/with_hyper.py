@@ -25,7 +25,8 @@ class Hyper(Client):
         return len(body)
 
     def batch(self, count: int) -> int:
-        streams = [self.connection.request("GET", self.target.path) for _ in range(count)]
+        with self.connection.together():
+            streams = [self.connection.request("GET", self.target.path) for _ in range(count)]
         size = 0
         for stream in streams:
             response = self.connection.get_response(stream)

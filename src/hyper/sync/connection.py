@@ -6,7 +6,8 @@ whose. Reading, writing and waiting are the pump's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from ssl import SSLContext
 from time import monotonic
 from typing import TYPE_CHECKING, Self
@@ -183,6 +184,34 @@ class HTTPConnection(Piecewise):
         if self.enable_push:
             self._watch_pushes(response)
         return stream_id
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Within this block, send requests of this thread together instead of one by one.
+
+            with connection.together():
+                ids = [connection.request("GET", path) for path in paths]
+
+        Half the processor time of many small requests is to encrypt and send each by itself.
+        What the block holds leaves at its end, however it ends; before this thread or any other
+        waits for something on the connection; with the next body; and whenever a hundred
+        requests are held. Blocks may be nested, and the outermost one counts; other threads'
+        requests are not held. Over HTTP/1.1, where one request waits for the other, it changes
+        nothing.
+        """
+        mine = self._mine
+        mine.together += 1
+        try:
+            yield
+        finally:
+            mine.together -= 1
+            if not mine.together:
+                self._send_held()
+
+    def _send_held(self) -> None:
+        for pump in [self._pump, *self._former]:
+            if pump is not None and pump.holds:
+                pump.flush()
 
     def get_response(self, stream_id: int | None = None) -> Response:
         """Wait for the head of a response, and return it.

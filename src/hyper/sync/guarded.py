@@ -89,6 +89,8 @@ class Guarded:
         # What the leader sleeps on while the protocol is paused (rule 10).
         self._rest: LockType | None = None
         self._read_at = monotonic()
+        # Requests that wait in the protocol for what follows them.
+        self._held = 0
         # How often the protocol has handed over octets to write.
         self._pulls = 0
         # Who writes at this moment, known by whom it has to wake; and what it writes next.
@@ -205,6 +207,7 @@ class Guarded:
         try:
             if self._writer is None and transport.unsent and not transport.flush():
                 return
+            self._held = 0
             data = self.protocol.data_to_send()
             if data:
                 if self._trace is not None:
@@ -353,6 +356,7 @@ class Guarded:
         self._writer = None
         self._next.clear()
         self._broken = None
+        self._held = 0
         self._parting = False
         self._fail(ConnectionError("the connection belongs to the parent of this process"), [])
 

@@ -20,6 +20,7 @@ has brought their answer or has left them the lead. The rules, each proven in ``
    a response that is dropped unread only appends itself to ``abandoned``.
 9. What arrived while nobody was looking is read before anything new is sent.
 10. While the protocol is paused nobody reads; who leads sleeps until ``widen``.
+11. What is held, so that it leaves together with what follows, leaves before anybody waits.
 
 An interrupt (KeyboardInterrupt) can come between any two steps. While the protocol or the
 transport is at work it costs the connection, since half an action cannot be taken back;
@@ -50,6 +51,10 @@ P = ParamSpec("P")
 #: it is used (rule 9). Right after an answer that read finds nothing and costs a microsecond.
 IDLE: Final = 0.001
 
+#: Requests that are held at most. A hundred heads leave in a record or two, so that to hold more
+#: would spare next to nothing.
+MAX_HELD: Final = 100
+
 #: Seconds that a thread relies on another one, to read or to write, before it looks whether that
 #: one still does. It may leave, and cannot wake a thread inside poll().
 GLANCE: Final = 0.1
@@ -78,11 +83,13 @@ class Pump(Guarded):
         headers: Iterable[tuple[bytes, bytes]],
         end: bool,
         never_index: Container[bytes] = (),
+        hold: bool = False,
     ) -> Exchange:
         """``Protocol.request``, written as far as the socket takes it; see ``see_through``.
 
         A connection that was idle is read from first, so that a goodbye which arrived in the
-        meantime is heard before anything is written (rule 9).
+        meantime is heard before anything is written (rule 9). With ``hold`` more is to come: it
+        is written along with whatever is written next, or before anybody waits (rule 11).
         """
         woken: list[Waiter] = []
         try:
@@ -103,7 +110,10 @@ class Pump(Guarded):
                     self._fail(error, woken)
                     raise
                 self.last_id = exchange.id
-                self._flush(woken)
+                if hold and self._held < MAX_HELD:
+                    self._held += 1
+                else:
+                    self._flush(woken)
                 return exchange
         finally:
             if woken or self._writer is woken or self._parting or self._broken is not None:
@@ -128,6 +138,11 @@ class Pump(Guarded):
         self.call(self.protocol.widen, exchange, size)
         if self.transport.unsent:
             self.see_through(exchange, timeout)
+
+    @property
+    def holds(self) -> bool:
+        """Whether something was held and has not been written yet."""
+        return self._held > 0
 
     def flush(self) -> None:
         """Write what the protocol has to say, as far as the socket takes it."""
@@ -190,7 +205,7 @@ class Pump(Guarded):
                 with self._lock:
                     if self.abandoned:
                         self._sweep(me.woken)
-                    if self.transport.unsent:
+                    if self._held or self.transport.unsent:
                         self._flush(me.woken)
                     if self.over is not None:
                         self._note_end(exchange)

@@ -46,7 +46,10 @@ class Mine(local):
     draft      the newest request whose head is being written
     sending    the newest request whose body is being sent
     returned   the response that it was given last
+    together   in how many blocks of ``together`` it is
     """
+
+    together = 0
 
     def __init__(self) -> None:
         self.responses: deque[Response] = deque()

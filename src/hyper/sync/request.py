@@ -56,7 +56,11 @@ class Asked:
     over       it has ended
     expects    the body waits for ``100 Continue`` (RFC 9110 §10.1.1)
     last       ``connection: close``: over HTTP/1.1, the server is told to close after it
+    uncoded    the fields of a response to it that had no content coding; the next one often has
+               the very same
     """
+
+    uncoded: Fields | None = None
 
     piecewise = False
     left: int | None = None

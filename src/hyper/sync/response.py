@@ -249,12 +249,17 @@ class Response:
         if self._decode is None:
             self._decode = decode_content
             if decode_content:
+                fields = self._exchange.headers
+                if fields is self._asked.uncoded:
+                    return
                 codings = []
-                for name, value in self._exchange.headers or ():
+                for name, value in fields or ():
                     if name == b"content-encoding":
                         codings.append(value)
                 if codings:
                     self._decoder = decoder(codings)
+                else:
+                    self._asked.uncoded = fields
         elif self._decode is not decode_content:
             if b"content-encoding" in self.headers:
                 raise ValueError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..common.exceptions import HyperError, InvalidResponseError
 from ..common.exchange import Exchange
@@ -26,6 +26,9 @@ from .response import (
     own_error,
     timed_out,
 )
+
+if TYPE_CHECKING:
+    from .pushes import Mine
 
 __all__ = ["Sender"]
 
@@ -54,6 +57,7 @@ class Sender(Dialler):
     """The half of a connection that sees to requests until their responses have begun."""
 
     expect_timeout: float
+    _mine: Mine
 
     def _start(self, asked: Asked) -> tuple[Pump, Exchange]:
         """Send the head, over a new connection if the one there is takes no requests."""
@@ -77,6 +81,7 @@ class Sender(Dialler):
                     headers,
                     asked.body is None and not asked.piecewise,
                     asked.never_index,
+                    self._mine.together > 0,
                 )
             except HyperError as error:
                 # Nothing of it was written: it died, or said goodbye, while it was idle.
