@@ -77,6 +77,8 @@ def http2bin(
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    # requests looks here, and into a bundle of its own otherwise.
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates.authority))
     # Made once per process; this test has to get one that trusts our authority.
     monkeypatch.setattr("hyper.tls._context", None)
     return server

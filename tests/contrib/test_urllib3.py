@@ -73,6 +73,18 @@ def test_fields_are_skipped_as_urllib3_has_it(http: PoolManager, base: str) -> N
     assert fields["X-Bytes"] == "1"
 
 
+class Odd:
+    """A file that takes every size but a positive one for "all of it", and knows its length."""
+
+    def __init__(self) -> None:
+        self._octets = io.BytesIO(b"abcdef")
+        self.seek = self._octets.seek
+        self.tell = self._octets.tell
+
+    def read(self, size: int | None = None) -> bytes:
+        return self._octets.read(size or -1)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -81,9 +93,10 @@ def test_fields_are_skipped_as_urllib3_has_it(http: PoolManager, base: str) -> N
         bytearray(b"abcdef"),
         io.BytesIO(b"abcdef"),
         io.StringIO("abcdef"),
+        Odd(),
         iter(["abc", b"def"]),
     ],
-    ids=["bytes", "str", "bytearray", "file", "text file", "iterator"],
+    ids=["bytes", "str", "bytearray", "file", "text file", "odd file", "iterator"],
 )
 def test_every_kind_of_body_arrives(http: PoolManager, base: str, body: Any) -> None:
     assert http.request("POST", base + "/upload", body=body).json()["size"] == 6

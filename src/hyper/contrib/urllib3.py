@@ -11,6 +11,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Hashable, Mapping
 from http.client import ResponseNotReady
+from io import TextIOBase
 from typing import Any, Final, cast
 from weakref import finalize
 
@@ -398,9 +399,10 @@ def _octets(body: Any) -> Any:
     if body is None or isinstance(body, str | bytes | bytearray | memoryview):
         return body
     if hasattr(body, "read"):
-        if not (hasattr(body, "encoding") or isinstance(body.read(0), str)):
-            return body
-        return iter(lambda: body.read(16_384).encode(), b"")
+        # As the engine tells text from octets; it refuses text, and urllib3 encodes it.
+        if isinstance(body, TextIOBase) or isinstance(getattr(body, "encoding", None), str):
+            return iter(lambda: body.read(16_384).encode(), b"")
+        return body
     try:
         memoryview(body)
     except TypeError:
