@@ -16,7 +16,7 @@ from ..http20.protocol import HTTP20Protocol
 from .gateway_exchange import Gateway, has_octets, has_word
 from .gateway_file import ResponseFile
 from .gateway_request import Head
-from .pool import has_gone
+from .pool import has_gone, look
 from .response import has_ended, has_head
 
 __all__ = ["GatewaySocket"]
@@ -254,7 +254,7 @@ class GatewaySocket(Gateway):
         if exchange is None or self._done:
             return self._final or has_gone(self.pump)
         ready = has_octets if self._begun else has_word if self._wordless else has_head
-        return self.pump.wait(exchange, ready, 0.0)
+        return look(self.pump, exchange, ready)
 
     def shutdown(self, how: int) -> None:
         """Give up what is under way: threads that wait here get an error, the server is told.
@@ -296,7 +296,7 @@ class GatewaySocket(Gateway):
         if let_go is None:
             return
         exchange = self.exchange
-        if exchange is not None and not self.pump.wait(exchange, has_ended, 0.0):
+        if exchange is not None and not look(self.pump, exchange, has_ended):
             self.pump.cancel(exchange)
         self._out.clear()
         if self._signal is not None:

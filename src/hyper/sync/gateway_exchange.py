@@ -291,8 +291,8 @@ class Gateway:
         error = self.exchange.error
         assert error is not None
         self._note(error)
-        if isinstance(error, OSError) and not isinstance(error, HyperError):
-            return own_error(error, self.where)
+        if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+            return own_error(error, self.where)  # of TLS, mostly
         return marked(RemoteDisconnected(f"{self.where}: {error}"), error)
 
     def _cut(self) -> BaseException:

@@ -12,24 +12,28 @@ from time import monotonic
 from typing import Final
 
 from ..common.exchange import Exchange
+from .guarded import Ready
 from .pump import Pump
 
-__all__ = ["Pool", "Shared", "has_gone"]
+__all__ = ["Pool", "Shared", "has_gone", "look"]
 
 #: Places that are remembered for not speaking HTTP/2, where waiting for each other is idle.
 MAX_REFUSALS: Final = 1000
 
 
-def has_gone(pump: Pump) -> bool:
-    """Whether nothing new may start on the connection, from what has arrived until now.
+def look(pump: Pump, exchange: Exchange, ready: Ready) -> bool:
+    """Whether ``ready(exchange)``, from what has arrived until now; does not wait for more."""
+    # An error that was met in reading is noted, though the time to wait for it was over.
+    return pump.wait(exchange, ready, 0.0) or ready(exchange)
 
-    Reads what is there and does not wait.
-    """
+
+def has_gone(pump: Pump) -> bool:
+    """Whether nothing new may start on the connection, from what has arrived until now."""
 
     def gone(exchange: Exchange) -> bool:
         return pump.over is not None or not pump.protocol.accepting
 
-    return pump.wait(Exchange(), gone, 0.0)
+    return look(pump, Exchange(), gone)
 
 
 class Shared:
