@@ -218,6 +218,8 @@ def test_nobody_there_is_a_connect_error(package: Any, client: Any) -> None:
         port = listener.getsockname()[1]
     with pytest.raises(package.ConnectError, match=f"127.0.0.1:{port}"):
         client.get(f"https://127.0.0.1:{port}/")
+    with pytest.raises(package.ConnectError, match="port 123456 is not within 1 to 65535"):
+        client.get("https://127.0.0.1:123456/")
 
 
 def test_a_stranger_is_a_connect_error(package: Any, server: InProcessServer) -> None:

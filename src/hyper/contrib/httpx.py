@@ -126,7 +126,8 @@ class HTTP2Transport(BaseTransport):
         if (secure or (self._prior_knowledge and url.scheme == "http")) and self._tunnels:
             origin = (url.scheme, url.host, url.port or (443 if secure else 80))
             user = object()
-            line = self._line(origin, user, _timeout(request, "connect"))
+            with _errors(package, request, "Connect"):
+                line = self._line(origin, user, _timeout(request, "connect"))
             try:
                 if line.speaks_http2:
                     return self._send(package, request, line)
@@ -313,9 +314,9 @@ def _errors(
             kind = "ProxyError"
         elif isinstance(error, TimeoutError):
             kind = f"{phase}Timeout"
-        elif isinstance(error, OSError) and (
-            phase == "Connect" or not isinstance(error, HyperError)
-        ):
+        elif phase == "Connect" and isinstance(error, (OSError, ValueError)):
+            kind = "ConnectError"  # a port or host that cannot be one is nowhere to connect to
+        elif isinstance(error, OSError) and not isinstance(error, HyperError):
             kind = f"{phase}Error"
         elif isinstance(error, HyperError):
             kind = "RemoteProtocolError"
