@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import threading
 from collections.abc import Callable
@@ -129,13 +130,46 @@ def test_closing_the_pool_lets_responses_end_and_then_closes_the_connection(
 
 
 def test_a_response_that_is_dropped_gives_its_stream_up(
-    counting: CountingServer, ours: requests.Session
+    counting: CountingServer, certificates: Certificates
 ) -> None:
-    response = ours.get(counting.url + "/download/10000000", stream=True)
-    assert len(response.raw.read(10)) == 10
-    del response
-    assert ours.get(counting.url + "/hello").text == "hello, world"
+    """And takes no lock for it: the garbage collector may come while one is held."""
+    with PoolManager(ca_certs=str(certificates.authority)) as http:
+        pool: Any = http.connection_from_url(counting.url)
+        response = http.request("GET", counting.url + "/download/10000000", preload_content=False)
+        (engine,) = pool._shared._engines.values()
+        assert len(response.read(10)) == 10
+        assert len(pool._shared._leases) == 1
+        with engine._pump._lock:
+            del response
+            gc.collect()
+        assert len(engine._pump.abandoned) == 1
+        assert not pool._shared._leases
+        assert http.request("GET", counting.url + "/hello").data == b"hello, world"
+        assert not engine._pump.abandoned
     assert len(counting.connections) == 1
+
+
+def test_a_face_that_is_dropped_gives_its_request_up(
+    counting: CountingServer, certificates: Certificates
+) -> None:
+    with PoolManager(ca_certs=str(certificates.authority)) as http:
+        pool: Any = http.connection_from_url(counting.url)
+        face = pool._get_conn()
+        face.request("GET", "/late/5")
+        (engine,) = pool._shared._engines.values()
+        assert len(engine._unclaimed) == 1
+        with engine._pump._lock:
+            del face
+            gc.collect()
+        assert not engine._unclaimed
+        assert not pool._shared._leases
+        face = pool._get_conn()
+        face.request("GET", "/late/5")
+        engine.forget(face._request.stream_id)
+        with pytest.raises(ValueError, match="no response on stream"):
+            face.getresponse()
+        face.close()
+        assert http.request("GET", counting.url + "/hello").data == b"hello, world"
 
 
 def test_a_window_manager_decides_how_much_room_there_is(

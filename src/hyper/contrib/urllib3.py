@@ -107,6 +107,8 @@ class HTTPSConnection(StockConnection):
         if shared is None:
             self._owner = True
             shared = self._shared = Shared()
+        if self._owner:
+            shared.revive()
         engine = shared.engine(self)
         if engine.declined:
             super().connect()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from threading import Lock, local
+from threading import Lock, RLock, local
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from urllib3.util import ssl_
@@ -116,8 +116,13 @@ class Engine(HTTP20Connection):
 
     def respond(self, stream_id: int, seconds: float | None) -> HTTP20Response:
         """``get_response``; each wait for the head and the body takes ``seconds`` at most."""
-        self._unclaimed[stream_id]._timeout = seconds
-        return self.get_response(stream_id)
+        response = self._unclaimed.get(stream_id)
+        if response is not None:
+            response._timeout = seconds
+        try:
+            return self.get_response(stream_id)
+        finally:
+            self._let_go()
 
     def wake(self) -> None:
         """Let whoever reads look up: one thread's exchange was given up by another one.
@@ -132,7 +137,21 @@ class Engine(HTTP20Connection):
         """Give up a request whose response nobody has asked for, nor will."""
         response = self._unclaimed.pop(stream_id, None)
         if response is not None:
+            response._claimed = True
             response.close()
+            self._let_go()
+
+    def drop(self, stream_id: int) -> None:
+        """The same for the garbage collector, which may come while any lock is held."""
+        response = self._unclaimed.pop(stream_id, None)
+        if response is not None:
+            response._claimed = True
+
+    def _let_go(self) -> None:
+        # A response that its reader drops must not be kept alive until this thread asks again.
+        mine = self._mine.responses
+        while mine and mine[-1]._claimed:
+            mine.pop()
 
 
 class Shared:
@@ -144,41 +163,42 @@ class Shared:
 
     def __init__(self, window_manager: Manager | None = None) -> None:
         self._window_manager = window_manager
-        self._lock = Lock()
+        # Taken by the garbage collector as well, perhaps in the thread that holds it.
+        self._lock = RLock()
         self._engines: dict[Hashable, Engine] = {}
-        # Requests that are under way, and responses that have not been read to their end.
-        self._leases = 0
+        # Requests that are under way, and responses that have not been read to their end. Not
+        # guarded: adding to a set and discarding from it are atomic.
+        self._leases: set[object] = set()
         self._retired = False
 
     def engine(self, face: HTTPSConnection) -> Engine:
         way = face._way()
         with self._lock:
-            self._retired = False
             engine = self._engines.get(way)
             if engine is None:
                 host, port = face._origin()
                 engine = self._engines[way] = Engine(host, port, self._window_manager)
             return engine
 
-    def lease(self) -> None:
-        with self._lock:
-            self._leases += 1
+    def lease(self, token: object) -> None:
+        self._leases.add(token)
 
-    def release(self) -> None:
-        with self._lock:
-            self._leases -= 1
+    def release(self, token: object) -> None:
+        self._leases.discard(token)
         self._close_if_done()
 
     def retire(self) -> None:
         """The pool is closed or gone: close, once the responses still being read have ended."""
-        with self._lock:
-            self._retired = True
+        self._retired = True
         self._close_if_done()
 
+    def revive(self) -> None:
+        self._retired = False
+
     def _close_if_done(self) -> None:
+        if not self._retired or self._leases:
+            return
         with self._lock:
-            if not self._retired or self._leases:
-                return
             engines = list(self._engines.values())
             self._engines.clear()
         for engine in engines:
@@ -189,24 +209,30 @@ class Request:
     """A request under way: sent, and perhaps answered. Keeps the connection open until ``end``."""
 
     stream_id: int | None = None
+    _token: object | None = None
 
     def __init__(self, shared: Shared, engine: Engine, options: dict[str, Any]) -> None:
-        self._shared: Shared | None = shared
+        self._shared = shared
         self._engine = engine
         self.options = options
         # Whether the body can be sent again from its beginning, as far as urllib3 can tell.
         self.repeatable = True
-        shared.lease()
+        self._token = object()
+        shared.lease(self._token)
 
     def end(self) -> None:
         """Let go; can be called again."""
-        shared, self._shared = self._shared, None
-        if shared is not None:
+        token, self._token = self._token, None
+        if token is not None:
             if self.stream_id is not None:
                 self._engine.forget(self.stream_id)
-            shared.release()
+            self._shared.release(token)
 
-    __del__ = end
+    def __del__(self) -> None:
+        if self._token is not None:
+            if self.stream_id is not None:
+                self._engine.drop(self.stream_id)
+            self._shared.release(self._token)
 
 
 class Sight:

@@ -49,7 +49,9 @@ class Body:
             self.msg.add_header(name, value)
 
     def __del__(self) -> None:
-        self._end()
+        # Here any lock may be held, so the stream is left to the response, which knows about it.
+        if self._ended is not None:
+            self._ended()
 
     @property
     def trailers(self) -> HTTPHeaderMap:
@@ -176,6 +178,9 @@ class HTTPResponse(StockResponse):
         # response get what has arrived instead of waiting for more.
         self.chunked = "content-length" not in self.headers
         return self
+
+    def __del__(self) -> None:
+        """In place of io's, which closes: the garbage collector may come while any lock is held."""
 
     @property
     def trailers(self) -> HTTPHeaderMap:
