@@ -137,6 +137,14 @@ class HTTPResponse(http.client.HTTPResponse):
         if self._exchange is not None:
             self.version = 20
 
+    def read(self, amt: int | None = None) -> bytes:
+        try:
+            return super().read(amt)
+        except IncompleteRead as cut:
+            if cut.__cause__ is None and self._exchange is not None:
+                cut.__cause__ = self._exchange.error
+            raise
+
     @property
     def trailers(self) -> HTTPMessage:
         fields = None if self._exchange is None else self._exchange.trailers
