@@ -213,8 +213,12 @@ class HTTP20Protocol(Receiver):
         if taken < size:
             end = False
         if taken:
-            # A buffer that the caller may change is copied: what we hold is joined later.
-            view = memoryview(data if isinstance(data, bytes) else bytes(data[:taken]))
+            # What we hold is joined later. A buffer that the caller may change is copied; one
+            # that looks into bytes is not, which is a tenth of what an upload costs.
+            if isinstance(data, memoryview) and type(data.obj) is bytes and data.contiguous:
+                view = data
+            else:
+                view = memoryview(data if isinstance(data, bytes) else bytes(data[:taken]))
             stream.send_window -= taken
             self.send_window -= taken
             self._write_data(stream.id, view[:taken], END_STREAM if end and not trailers else 0)

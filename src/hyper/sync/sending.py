@@ -198,6 +198,10 @@ class Sender(Dialler):
         timeout = response._timeout
         view = memoryview(piece)
         deadline = None
+
+        def ready(exchange: Exchange) -> bool:
+            return exchange.status >= REFUSED or pump.has_room(exchange)
+
         while True:
             if exchange.headers is not None and (exchange.ended or exchange.status >= REFUSED):
                 self._cut_short(response)
@@ -212,14 +216,9 @@ class Sender(Dialler):
             if taken:
                 view = view[taken:]
                 deadline = None
-                continue
             # Other uploads may take the room before us; that is no progress of ours.
             if deadline is None and timeout is not None:
                 deadline = monotonic() + timeout
-
-            def ready(exchange: Exchange) -> bool:
-                return exchange.status >= REFUSED or pump.has_room(exchange)
-
             if not pump.wait(exchange, ready, deadline):
                 raise timed_out("room to send more of the body", response._asked, exchange, timeout)
 

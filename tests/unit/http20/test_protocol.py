@@ -229,6 +229,18 @@ def test_a_callers_buffer_may_change_as_soon_as_it_was_taken() -> None:
     peer.expect("DATA", data=b"before")
 
 
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_view_of_bytes_is_taken_as_it_is(step: int) -> None:
+    peer = connected()
+    upload = peer.upload()
+    octets = bytes(range(100))
+    assert peer.protocol.send_body(upload, memoryview(octets)[::step], end=True) == 100 // step
+    # What nobody can change need not be copied, if it lies in one piece.
+    held = [each for each in peer.protocol._out if isinstance(each, memoryview)]
+    assert [each.obj is octets for each in held] == [step == 1]
+    peer.expect("DATA", data=octets[::step])
+
+
 def test_a_queued_request_takes_no_body_yet() -> None:
     peer = connected({"max_concurrent_streams": 0})
     upload = peer.queue(end=False)
