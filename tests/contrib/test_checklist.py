@@ -7,6 +7,7 @@ is checked as well.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import json
@@ -67,6 +68,18 @@ def base(server: InProcessServer, stock: requests.Session) -> str:
     return url
 
 
+@pytest.fixture(scope="module")
+def without_http20(certificates: Certificates) -> Iterator[str]:
+    server = InProcessServer(certificates, alpn_protocols=["http/1.1"])
+    url = f"https://localhost:{server.port}"
+    with requests.Session() as session:
+        session.trust_env = False
+        assert session.get(url + "/hello", verify=str(certificates.authority)).ok
+    yield url
+    gc.collect()
+    server.stop()
+
+
 @pytest.mark.parametrize("name", POINTS)
 def test_both_give_the_same(
     name: str,
@@ -76,6 +89,18 @@ def test_both_give_the_same(
     certificates: Certificates,
 ) -> None:
     assert POINTS[name](ours, base, certificates) == POINTS[name](stock, base, certificates)
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_a_host_without_http_2_gives_the_same(
+    name: str,
+    without_http20: str,
+    stock: requests.Session,
+    ours: requests.Session,
+    certificates: Certificates,
+) -> None:
+    found = POINTS[name](ours, without_http20, certificates)
+    assert found == POINTS[name](stock, without_http20, certificates)
 
 
 def test_the_one_is_http_1_1_and_the_other_http_2(stock: Any, ours: Any, base: str) -> None:
