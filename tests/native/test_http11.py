@@ -298,6 +298,24 @@ def test_a_queued_request_times_out_without_harm_to_the_one_before(playing: Play
     assert [each.target for each in server.heard] == ["/slow"]
 
 
+def test_a_queue_may_be_slow_without_anybody_going_elsewhere(
+    playing: Playing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def script(talk: Talk) -> None:
+        while True:
+            talk.hear()
+            time.sleep(0.05)
+            talk.say(OK)
+
+    monkeypatch.setattr(sending, "PATIENCE", 0.01)
+    server, connection = playing(script, timeout=None)
+    for _ in range(3):
+        connection.request("GET", "/")
+    threads = [Thread(connection.get_response) for _ in range(3)]
+    assert [thread.finish().read() for thread in threads] == [b"ok"] * 3
+    assert server.connections == 1
+
+
 def test_silence_is_a_timeout_that_closes_the_connection(playing: Playing) -> None:
     """R17."""
     server, connection = playing(silent, timeout=0.1)

@@ -181,7 +181,9 @@ def test_a_connection_that_ends_meanwhile_is_replaced() -> None:
         heard.greet()
         heard.answer(heard.until_end())
         if server.connections == 1:
+            go.wait(5)
             heard.goaway(2**31 - 1, 0)
+            said.set()
             return
         answering_on(heard)
 
@@ -190,11 +192,13 @@ def test_a_connection_that_ends_meanwhile_is_replaced() -> None:
             stream_id = heard.until_end()
             heard.answer(stream_id, str(stream_id).encode())
 
+    go, said = threading.Event(), threading.Event()
     with Server(script) as server, HTTP20Connection(server.address, timeout=10) as connection:
         connection.request("GET", "/")
         connection.get_response().read()
         draft = connection.putrequest("POST", "/")
-        time.sleep(0.05)
+        go.set()
+        assert said.wait(5)
         connection.endheaders(b"1", final=True)
         assert connection.get_response(draft).read() == b""
         assert server.connections == 2
@@ -407,3 +411,35 @@ def test_leave_and_refusal_over_http_2(whole: bool) -> None:
         assert (response.status, response.read()) == (401, b"" if whole else b"who?")
         eventually(lambda: server.frames(RstStreamFrame))
         assert server.body(3) == b""
+
+
+def test_a_head_that_the_socket_does_not_take_at_once() -> None:
+    def script(talk: Talk) -> None:
+        time.sleep(0.05)
+        request = talk.hear_head()
+        talk.hear_body(request)
+        talk.say(OK)
+
+    with (
+        ScriptedServer(script) as server,
+        HTTP11Connection(server.address, timeout=10) as connection,
+    ):
+        connection.putrequest("POST", "/")
+        for number in range(100):
+            connection.putheader(f"x-{number}", "x" * 100_000)
+        connection.endheaders()
+        connection.send(b"body", final=True)
+        assert connection.get_response().read() == b"ok"
+        assert server.heard[0].body == b"body"
+
+
+def test_pushes_along_with_a_request_in_pieces(
+    server: InProcessServer, ssl_context: ssl.SSLContext
+) -> None:
+    with HTTP20Connection(
+        "localhost", server.port, ssl_context=ssl_context, enable_push=True, timeout=10
+    ) as connection:
+        connection.putrequest("GET", "/push")
+        connection.endheaders()
+        assert len(list(connection.get_pushes(capture_all=True))) == 1
+        assert connection.get_response().status == 200

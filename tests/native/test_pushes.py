@@ -288,3 +288,20 @@ def test_there_is_no_push_in_http_1_1(server: InProcessServer, ssl_context: ssl.
         connection.request("GET", "/hello")
         assert list(connection.get_pushes(capture_all=True)) == []
         assert connection.get_response().read() == b"hello, world"
+
+
+def test_pushes_along_with_a_request_that_was_sent_twice(playing: Playing) -> None:
+    def script(heard: Heard) -> None:
+        heard.greet()
+        heard.rst_stream(heard.until_end(), 7)
+        stream_id = heard.until_end()
+        promise(heard, stream_id, 2, "/before")
+        heard.answer(stream_id)
+        heard.answer(2, b"pushed")
+        heard.stay()
+
+    _, connection = playing(script)
+    stream_id = connection.request("GET", "/")
+    connection.get_response(stream_id).read()
+    (push,) = connection.get_pushes(stream_id, capture_all=True)
+    assert push.get_response().read() == b"pushed"

@@ -74,9 +74,7 @@ class Piecewise(Pushes):
 
             try:
                 key = pump.call(reserve)
-            except HyperError as error:
-                if not error.retryable:
-                    raise own_error(error, self._where) from error
+            except HyperError:
                 # The last id is used up, or the goodbye has just come: another connection.
                 return self.putrequest(method, selector, skip_accept_encoding=skip_accept_encoding)
         draft = Draft(octets(method), octets(selector) or b"/", key)
@@ -231,9 +229,11 @@ class Piecewise(Pushes):
 
         # What has arrived in the meantime is read first, as before every request.
         pump.wait(Exchange(), has_ended, monotonic())
-        if not protocol.accepting:
+        try:
+            return pump, pump.call(request)
+        except HyperError:
+            # Its goodbye has come.
             return self._start(asked)
-        return pump, pump.call(request)
 
     def _draft(self, stream_id: int | None) -> Draft:
         draft = self._mine.draft if stream_id is None else self._drafts.get(stream_id)
