@@ -439,8 +439,8 @@ def test_one_transport_serves_both_packages(
     transport: HTTP2Transport, counting: CountingServer
 ) -> None:
     seen = set()
-    for name in module.PACKAGES:
-        each = pytest.importorskip(name)
+    packages = [pytest.importorskip(name) for name in module.PACKAGES]
+    for each in packages:
         client = each.Client(transport=transport)
         response = client.get(f"{counting.url}/hello")
         assert type(response) is each.Response
