@@ -43,7 +43,6 @@ from http.client import (
     parse_headers,
     responses,
 )
-from io import BytesIO
 from time import monotonic
 from typing import Any, Final
 
@@ -54,7 +53,7 @@ from .sync.dialling import _asked_for_trace
 from .sync.gateway import GatewaySocket
 from .sync.pool import Pool, Shared
 from .sync.pump import Pump
-from .sync.rendering import field_lines
+from .sync.rendering import spelled
 from .sync.socket_transport import SSLSocketTransport
 from .sync.transport import tls_error
 from .tls import ALPN_PROTOCOLS, offering
@@ -123,19 +122,44 @@ class HTTPResponse(http.client.HTTPResponse):
 
     stream_id: int | None = None
     _exchange: Exchange | None = None
+    _gateway: GatewaySocket | None = None  # until it has begun
 
     def __init__(
         self, sock: Any, debuglevel: int = 0, method: str | None = None, url: str | None = None
     ) -> None:
         super().__init__(sock, debuglevel, method, url)
         if isinstance(sock, GatewaySocket) and sock.exchange is not None:
+            self._gateway = sock
             self._exchange = sock.exchange
             self.stream_id = sock.exchange.id
 
     def begin(self) -> None:
-        super().begin()
+        gateway, self._gateway = self._gateway, None
+        chunked = None
+        if gateway is not None and not self.debuglevel:
+            chunked = gateway.begin()
+        if gateway is None or chunked is None:
+            super().begin()
+        else:
+            self._take_head(gateway, chunked)
         if self._exchange is not None:
             self.version = 20
+
+    def _take_head(self, gateway: GatewaySocket, chunked: bool) -> None:
+        """What ``begin`` of the standard class reads out of a text, which costs a third more."""
+        exchange = gateway.exchange
+        assert exchange is not None
+        self.code = self.status = exchange.status
+        self.reason = responses.get(exchange.status, "Unknown")
+        self.headers = self.msg = _message(exchange.headers or ())
+        self.chunked = chunked
+        self.length = gateway.length
+        if chunked:
+            self.chunk_left = None
+            self.headers["Transfer-Encoding"] = "chunked"
+        self.will_close = gateway.final
+        if gateway.final:
+            self.headers["Connection"] = "close"
 
     def read(self, amt: int | None = None) -> bytes:
         try:
@@ -495,4 +519,9 @@ def _peer(sock: socket.socket) -> Any:
 
 
 def _message(fields: Fields) -> HTTPMessage:
-    return parse_headers(BytesIO(field_lines(fields)))
+    """As ``parse_headers`` makes one, but that there is nothing to be parsed."""
+    message = HTTPMessage()
+    for name, value in fields:
+        message.set_raw(spelled(name), value.decode("iso-8859-1"))
+    message.set_payload("")
+    return message

@@ -181,6 +181,11 @@ class GatewaySocket(Gateway):
         """Whether everything that was asked for has been answered, and read."""
         return self._done and not self._out and self.exchange is not None
 
+    @property
+    def length(self) -> int | None:
+        """Octets of the response's body that are still to come; None when chunks say it."""
+        return self._left
+
     def pending(self) -> int:
         """Octets that can be read without asking the connection."""
         return sum(map(len, self._out))
@@ -252,7 +257,7 @@ class GatewaySocket(Gateway):
             return True
         exchange = self.exchange
         if exchange is None or self._done:
-            return self._final or has_gone(self.pump)
+            return self.final or has_gone(self.pump)
         ready = has_octets if self._begun else has_word if self._wordless else has_head
         return look(self.pump, exchange, ready)
 
@@ -266,7 +271,7 @@ class GatewaySocket(Gateway):
             return
         exchange = self.exchange
         pump = self.pump
-        self._final = True
+        self.final = True
         if exchange is None or has_ended(exchange) or self._let_go is None:
             return
         pump.cancel(exchange)

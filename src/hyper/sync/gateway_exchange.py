@@ -42,8 +42,10 @@ CHUNK_SIZE: Final = 262_144
 class Gateway:
     """The state of one, and what becomes of a request and of its response.
 
-    See ``GatewaySocket`` for what it is given. ``exchange`` is the one under way or just done, None
-    before the first request.
+    See ``GatewaySocket`` for what it is given.
+
+    exchange  the one under way or just done; None before the first request
+    final     whether no other one follows it
     """
 
     timeout: float | None
@@ -79,7 +81,7 @@ class Gateway:
         self._done = True  # its end has been, or there is none under way
         self._left: int | None = None  # octets of the body to come; None while chunks say it
         self._wordless = False  # the word on an expectation is still to be handed on
-        self._final = False  # nothing comes after this exchange
+        self.final = False  # nothing comes after this exchange
 
         self._io_refs = 0  # files from makefile(); socket.SocketIO knows this name
         self._closed = False
@@ -101,7 +103,7 @@ class Gateway:
             self._out.clear()
             self.pump.cancel(former)
         self._done = True
-        if self._final:
+        if self.final:
             raise BrokenPipeError(
                 errno.EPIPE, f"{self.where}: the last request here said 'connection: close'"
             )
@@ -120,7 +122,7 @@ class Gateway:
         self.exchange = exchange
         self._begun = self._done = False
         self._wordless = head.expects
-        self._final = head.closes
+        self.final = head.closes
         self._see_through(exchange)
         if head.expects and head.length:
             self._await_word(exchange)
@@ -201,44 +203,63 @@ class Gateway:
         def gone(exchange: Exchange) -> bool:
             return pump.over is not None or not pump.protocol.accepting
 
-        if not self._final and not pump.wait(Exchange(), gone, self._deadline()):
+        if not self.final and not pump.wait(Exchange(), gone, self._deadline()):
             raise self._timed_out("request to answer")
         return False
 
+    def begin(self) -> bool | None:
+        """Wait for the head of the response; what is read next is its body.
+
+        For who takes the head from ``exchange`` and not as text. Returns whether the body comes
+        in chunks; None when some of the text has been read or is to be, which is the only way
+        then. Raises as reading does.
+        """
+        exchange = self.exchange
+        if exchange is None or self._begun or self._out or self._wordless:
+            return None
+        self._await_head(exchange)
+        return self._begin(exchange)
+
     def _render_head(self, exchange: Exchange) -> bool:
-        pump = self.pump
-        head = self._head
-        assert head is not None
-        if not exchange.opened and not pump.wait(exchange, has_slot, self._deadline()):
-            raise self._timed_out("free stream")
-        if self._wordless:
-            if not pump.wait(exchange, has_word, self._deadline()):
-                raise self._timed_out("response head")
-            self._wordless = False
-            if any(status == 100 for status, _ in exchange.informational):
-                self._out.append(memoryview(CONTINUE))
-                return True
-        elif exchange.headers is None and not pump.wait(exchange, has_head, self._deadline()):
-            raise self._timed_out("response head")
-        fields = exchange.headers
-        if fields is None:
-            raise self._disconnected()
-        status = exchange.status
-        chunked = False
-        if head.method == b"HEAD" or status in (204, 304):
-            self._left = 0
-        else:
-            self._left = next((int(v) for n, v in fields if n == b"content-length"), None)
-            chunked = self._left is None
-        self._begun = True
-        self._done = self._left == 0
-        if not pump.protocol.accepting:
-            self._final = True
-        rendered = response_head(status, fields, chunked=chunked, closes=self._final)
-        self._out.append(memoryview(rendered))
+        self._await_head(exchange)
+        if exchange.headers is None:
+            self._out.append(memoryview(CONTINUE))
+            return True
+        chunked = self._begin(exchange)
+        head = response_head(exchange.status, exchange.headers, chunked, self.final)
+        self._out.append(memoryview(head))
         if exchange.ended and not self._done:
             self._render_body(exchange)
         return True
+
+    def _await_head(self, exchange: Exchange) -> None:
+        """Wait for a final head, or for the server's word where that is to be handed on."""
+        pump = self.pump
+        if not exchange.opened and not pump.wait(exchange, has_slot, self._deadline()):
+            raise self._timed_out("free stream")
+        ready = has_word if self._wordless else has_head
+        if exchange.headers is None and not pump.wait(exchange, ready, self._deadline()):
+            raise self._timed_out("response head")
+        if exchange.headers is None and exchange.error is not None:
+            raise self._disconnected()
+        self._wordless = False
+
+    def _begin(self, exchange: Exchange) -> bool:
+        """Settle where the body of the response ends; True if its chunks will say so."""
+        head = self._head
+        assert head is not None
+        self._left = None
+        if head.method == b"HEAD" or exchange.status in (204, 304):
+            self._left = 0
+        else:
+            for name, value in exchange.headers or ():
+                if name == b"content-length":
+                    self._left = int(value)
+        self._begun = True
+        self._done = self._left == 0
+        if not self.pump.protocol.accepting:
+            self.final = True
+        return self._left is None
 
     def _render_body(self, exchange: Exchange) -> bool:
         chunks = exchange.chunks
@@ -308,7 +329,7 @@ class Gateway:
     def _note(self, error: BaseException) -> None:
         code = getattr(error, "error_code", None)
         if code == ErrorCode.HTTP_1_1_REQUIRED and self._demoted is not None:
-            self._final = True
+            self.final = True
             self._demoted()
 
     def _timed_out(self, what: str) -> OSError:

@@ -8,7 +8,7 @@ from typing import Final
 
 from ..common.exchange import Fields
 
-__all__ = ["CONTINUE", "chunk_head", "field_lines", "last_chunk", "response_head"]
+__all__ = ["CONTINUE", "chunk_head", "last_chunk", "response_head", "spelled"]
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -29,11 +29,13 @@ _SPELLINGS: Final = {
     b"x-xss-protection": b"X-XSS-Protection: ",
 }
 
+_NAMES: Final[dict[bytes, str]] = {}
+
 #: Names whose spelling is remembered; servers make few of their own.
 MAX_SPELLINGS: Final = 1000
 
 
-def response_head(status: int, fields: Fields, *, chunked: bool, closes: bool) -> bytes:
+def response_head(status: int, fields: Fields, chunked: bool, closes: bool) -> bytes:
     """Status line and fields, with what says how the body is framed and whether this is all."""
     parts = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status]
     _write(parts, fields)
@@ -43,12 +45,9 @@ def response_head(status: int, fields: Fields, *, chunked: bool, closes: bool) -
     return b"".join(parts)
 
 
-def field_lines(fields: Fields) -> bytes:
-    """Fields, and the empty line behind them."""
-    parts: list[bytes] = []
-    _write(parts, fields)
-    parts.append(b"\r\n")
-    return b"".join(parts)
+def spelled(name: bytes) -> str:
+    """A field name as ``response_head`` writes it."""
+    return _NAMES.get(name) or _spell_out(name)
 
 
 def chunk_head(size: int) -> bytes:
@@ -57,12 +56,22 @@ def chunk_head(size: int) -> bytes:
 
 def last_chunk(trailers: Fields) -> bytes:
     """The end of a chunked body (RFC 9112 §7.1.2)."""
-    return b"0\r\n" + field_lines(trailers)
+    parts = [b"0\r\n"]
+    _write(parts, trailers)
+    parts.append(b"\r\n")
+    return b"".join(parts)
 
 
 def _write(parts: list[bytes], fields: Iterable[tuple[bytes, bytes]]) -> None:
     for name, value in fields:
         parts += (_SPELLINGS.get(name) or _spell(name), value, b"\r\n")
+
+
+def _spell_out(name: bytes) -> str:
+    text = (_SPELLINGS.get(name) or _spell(name))[:-2].decode("ascii", "replace")
+    if len(_NAMES) < MAX_SPELLINGS:
+        _NAMES[name] = text
+    return text
 
 
 def _spell(name: bytes) -> bytes:
