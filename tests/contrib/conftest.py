@@ -30,7 +30,10 @@ class CountingServer(InProcessServer):
 
     def __init__(self, certificates: Certificates, **settings: Any) -> None:
         self.seen: list[tuple[int, str, str, str]] = []
+        self._ready = threading.Event()
         super().__init__(certificates, **settings)
+        # While it imports, it changes the warnings of the whole process.
+        assert self._ready.wait(10)
 
     @property
     def url(self) -> str:
@@ -46,6 +49,7 @@ class CountingServer(InProcessServer):
 
     def _run(self) -> None:
         inner = application()
+        self._ready.set()
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http":
