@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -245,6 +246,22 @@ def test_closing_a_response_early_costs_the_connection_and_nothing_else(playing:
     response.close()
     assert len(connection.get_response().read()) == 100_000
     assert server.connections == 2
+
+
+def test_a_response_dropped_unread_costs_no_more_than_one_closed(playing: Playing) -> None:
+    def script(talk: Talk) -> None:
+        talk.hear()
+        talk.say(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegin")
+        talk.hear()
+
+    server, connection = playing(script)
+    for _ in range(3):
+        connection.request("GET", "/")
+        response: Any = connection.get_response()
+        assert response.read(5) == b"begin"
+        del response
+        gc.collect()
+    assert server.connections == 3
 
 
 def test_a_large_unread_response_does_not_stand_in_the_way(
