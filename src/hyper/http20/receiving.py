@@ -326,6 +326,7 @@ class Receiver(ResponseReceiver):
             self._on_settings_ack()
             return
         settings = self.remote_settings
+        self._last_request = None
         old_window = settings.initial_window_size
         for identifier, value in settings.update(payload):
             if identifier == Setting.HEADER_TABLE_SIZE:

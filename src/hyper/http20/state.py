@@ -124,6 +124,9 @@ class ConnectionState(Protocol):
         # What requests asked for before and was found in order.
         self._valid_targets: dict[tuple[bytes, bytes, bytes], tuple[FieldTuple, int]] = {}
         self._valid_headers: dict[FieldTuple, int] = {}
+        # The last request as it was given, and its fields; good for as long as the peer's
+        # settings stand.
+        self._last_request: tuple[FieldTuple, bytes, bytes, bytes, bytes, FieldTuple] | None = None
 
         self._pings: deque[tuple[bytes, Exchange]] = deque()
         # The peer's GOAWAY as messages put it, and its error code.

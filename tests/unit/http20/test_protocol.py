@@ -426,3 +426,33 @@ def test_no_id_is_reserved_where_none_is_left() -> None:
     with pytest.raises(ConnectionError) as caught:
         client.reserve()
     assert caught.value.retryable and not client.accepting
+
+
+def test_a_request_that_is_repeated_is_written_again_as_it_was() -> None:
+    peer = connected()
+    headers = ((b"x-a", b"1"),)
+    path = b"/same"
+    for stream_id in (1, 3, 5):
+        peer.protocol.request(*POST[:3], path, headers, end=True)
+        written = peer.expect("HEADERS", stream_id=stream_id).headers
+        assert written is not None
+        assert written[3:] == [(":path", "/same"), ("x-a", "1")]
+
+
+def test_a_list_of_headers_may_change_between_two_requests() -> None:
+    peer = connected()
+    headers = [(b"x-a", b"1")]
+    peer.protocol.request(*POST, headers, end=True)
+    headers[0] = (b"x-a", b"2")
+    peer.protocol.request(*POST, headers, end=True)
+    peer.expect("HEADERS")
+    assert peer.expect("HEADERS").headers[-1] == ("x-a", "2")  # type: ignore[index]
+
+
+def test_a_repeated_request_is_measured_anew_when_the_peer_changes_its_mind() -> None:
+    peer = connected()
+    headers = ((b"x-a", b"1" * 1000),)
+    peer.protocol.request(*POST, headers, end=True)
+    peer.settings(max_header_list_size=500)
+    with pytest.raises(ValueError, match="the peer accepts 500"):
+        peer.protocol.request(*POST, headers, end=True)
