@@ -84,7 +84,7 @@ class Kind:
     offers  digest: POST /upload answers with the body's size and SHA-256; echo: with the body
             plain: prior knowledge on the cleartext port; gzip: /page.html compressed
             mirror, slow, hints, trailers: the paths of asgi.py
-                    drain: a stream in flight finishes after ``farewell``
+            drain: a stream in flight finishes after ``farewell``
             push: /small.txt comes along with /page.html
     """
 
