@@ -407,7 +407,8 @@ def install(*, share: bool = False, http11_hosts: Iterable[str] = ()) -> None:
     What this touches is one name, ``ssl._create_default_https_context`` (PEP 476): the function
     that ``http.client.HTTPSConnection``, and so ``urllib.request`` and ``xmlrpc.client``, ask for a
     context when they are given none. Whom to trust stays as whoever set it before wanted it.
-    Connections that exist stay as they are. Can be called again, to change the options.
+    Connections that exist stay as they are; so does, since Python 3.12, what ``urlopen`` made at
+    its first call. Can be called again, to change the options.
     """
     global _former, _ours
     options = {"share": share, "http11_hosts": frozenset(http11_hosts)}
