@@ -33,6 +33,8 @@ class Far:
     bodies    their bodies, by stream id
     ended     streams whose request is complete
     trailers  of requests, by stream id
+    acknowledged
+              whether the client has answered our SETTINGS
     resets    streams that the client reset, with the code
     let_go    how often the gateway let go of its connection
     demoted   how often it was told that HTTP/1.1 is wanted
@@ -68,7 +70,7 @@ class Far:
         self.ended: set[int] = set()
         self.trailers: dict[int, Fields] = {}
         self.resets: dict[int, int] = {}
-        self.gone = False
+        self.gone = self.acknowledged = False
         self.h2.initiate_connection()
         self.say()
 
@@ -105,6 +107,8 @@ class Far:
                 self.ended.add(stream_id)
             elif isinstance(event, h2.events.StreamReset):
                 self.resets[stream_id] = int(event.error_code)
+            elif isinstance(event, h2.events.SettingsAcknowledged):
+                self.acknowledged = True
             elif isinstance(event, h2.events.ConnectionTerminated):
                 self.gone = True
         with suppress(BrokenPipeError):
