@@ -49,6 +49,8 @@ class HTTPConnection(Piecewise):
                     a wait begins afresh whenever the request makes progress
     force_proto     ``'h2'``: speak HTTP/2 whatever ALPN says
     foreign_pushes  accept pushes for origins that the server has no authority over as well
+    hpack           whose header compression: ``'python'`` or ``'nghttp2'``; if left out, what
+                    ``HYPER_HPACK`` or ``hyper.hpack.choose`` said
     expect_timeout  seconds that a body waits for ``100 Continue`` where ``expect`` asks for it
     trace           called with ``'>'`` or ``'<'`` and the octets written or read, under a lock:
                     it must not wait, nor use this connection
@@ -80,6 +82,7 @@ class HTTPConnection(Piecewise):
         *,
         force_proto: str | None = None,
         foreign_pushes: bool = False,
+        hpack: str | None = None,
         expect_timeout: float = 1.0,
         trace: Trace | None = None,
     ) -> None:
@@ -89,6 +92,7 @@ class HTTPConnection(Piecewise):
         self.window_manager = window_manager or FlowControlManager
         self.enable_push = enable_push
         self.foreign_pushes = foreign_pushes
+        self.hpack = hpack
         self.force_proto = force_proto
         self.timeout = timeout
         self.expect_timeout = expect_timeout

@@ -57,6 +57,7 @@ class Dialler:
     window_manager: type[BaseFlowControlManager]
     enable_push: bool
     foreign_pushes: bool
+    hpack: str | None
     force_proto: str | None
     trace: Trace | None
 
@@ -229,6 +230,7 @@ class Dialler:
             window_manager=self.window_manager,
             enable_push=self.enable_push,
             foreign_pushes=self.foreign_pushes,
+            hpack=self.hpack,
             first_stream_id=first_stream_id,
             clock=monotonic,
         )
