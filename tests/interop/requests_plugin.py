@@ -24,7 +24,7 @@ def pytest_configure() -> None:
 
         vars(requests.sessions)["HTTPAdapter"] = HTTP20Adapter
     # Whom requests trusts when a test says nothing.
-    requests.adapters.DEFAULT_CA_BUNDLE_PATH = os.environ["AUTHORITY"]
+    vars(requests.adapters)["DEFAULT_CA_BUNDLE_PATH"] = os.environ["AUTHORITY"]
     begin = urllib3.response.HTTPResponse.__init__
 
     def counting(self: urllib3.response.HTTPResponse, *args: object, **kwargs: object) -> None:

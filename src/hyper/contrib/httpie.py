@@ -65,7 +65,7 @@ class HTTPieAdapter(HTTP20Adapter, HTTPAdapter):  # type: ignore[misc]
         if isinstance(cert, HTTPieCertificate):
             conn.key_password = cert.key_password
             cert = cert.to_raw_cert()
-        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        super().cert_verify(conn, url, verify, cert)
 
 
 def asked_for_context(words: list[str]) -> ssl.SSLContext | None:
