@@ -88,7 +88,7 @@ def test_both_give_the_same(
     base: str,
     certificates: Certificates,
 ) -> None:
-    assert POINTS[name](ours, base, certificates) == POINTS[name](stock, base, certificates)
+    assert POINTS[name](ours, base, certificates) == in_http11(name, stock, base, certificates)
 
 
 @pytest.mark.parametrize("name", POINTS)
@@ -99,8 +99,23 @@ def test_a_host_without_http_2_gives_the_same(
     ours: requests.Session,
     certificates: Certificates,
 ) -> None:
-    found = POINTS[name](ours, without_http20, certificates)
-    assert found == POINTS[name](stock, without_http20, certificates)
+    found = in_http11(name, ours, without_http20, certificates)
+    assert found == in_http11(name, stock, without_http20, certificates)
+
+
+def in_http11(name: str, session: Any, url: str, certificates: Certificates) -> Any:
+    """What a point gives over HTTP/1.1, asked once more if the connection was just closed.
+
+    hypercorn ends a connection after a request whose body its application did not read. Whoever
+    is about to write the next request there meets that, with stock requests as with ours, since
+    a POST is not repeated by itself.
+    """
+    try:
+        return POINTS[name](session, url, certificates)
+    except requests.ConnectionError as error:
+        if "RemoteDisconnected" not in str(error):
+            raise
+        return POINTS[name](session, url, certificates)
 
 
 def test_the_one_is_http_1_1_and_the_other_http_2(stock: Any, ours: Any, base: str) -> None:
