@@ -10,8 +10,10 @@ from __future__ import annotations
 import errno
 import io
 import socket
+from contextlib import suppress
 from typing import Any, Final, cast
 
+from ..common.exceptions import HyperError
 from ..http20.protocol import HTTP20Protocol
 from .gateway_exchange import Gateway, has_octets, has_word
 from .gateway_file import ResponseFile
@@ -277,7 +279,8 @@ class GatewaySocket(Gateway):
         pump.cancel(exchange)
         # A thread that sleeps until the server says something sees it with the answer.
         protocol = pump.protocol
-        if isinstance(protocol, HTTP20Protocol) and protocol.accepting:
+        assert isinstance(protocol, HTTP20Protocol)
+        with suppress(HyperError):  # a connection that has ended tells them by itself
             pump.call(protocol.ping)
 
     def unwrap(self) -> socket.socket:

@@ -5,11 +5,13 @@ Holds connections only as long as somebody uses them; whoever lets go last close
 
 from __future__ import annotations
 
+import os
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
 from collections import deque
 from collections.abc import Hashable
 from time import monotonic
 from typing import Final
+from weakref import WeakSet
 
 from ..common.exchange import Exchange
 from .guarded import Ready
@@ -73,6 +75,7 @@ class Pool:
         #: Connections that were held and never let go of; needs no lock, so that the garbage
         #: collector may put them here.
         self.dropped: deque[Shared] = deque()
+        _alive.add(self)
 
     def join(self, place: Hashable, timeout: float | None) -> Shared | None:
         """The connection that leads there, held for the caller; None for: make one yourself.
@@ -155,7 +158,25 @@ class Pool:
             if self._shared.get(shared.place) is shared:
                 del self._shared[shared.place]
 
+    def _inherit(self) -> None:
+        """In the child of a fork: the connections are the parent's, and who dialled is not here."""
+        self._lock = allocate_lock()
+        self._shared.clear()
+
 
 def _open(gates: list[LockType]) -> None:
     for gate in gates:
         gate.release()
+
+
+# For the child of a fork, in which no thread is left that could finish what it was doing here.
+_alive: WeakSet[Pool] = WeakSet()
+
+
+def _drop_inherited() -> None:
+    for pool in list(_alive):
+        pool._inherit()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_drop_inherited)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import warnings
 from collections import deque
 from time import sleep
 from typing import Any
@@ -161,3 +163,19 @@ def test_an_error_that_looking_meets_counts() -> None:
 
     pump: Any = Failing()
     assert has_gone(pump)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
+def test_the_child_of_a_fork_begins_with_nothing() -> None:
+    pool, pump = Pool(), line()
+    pool.add(PLACE, pump)
+    pool.join("dialling", None)
+    with pool._lock:  # as another thread of the parent may have it
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # other threads are here; that is the point
+            child = os.fork()
+        if not child:
+            alone = pool.join(PLACE, 0.1) is None and pool.join("dialling", 0.1) is None
+            os._exit(0 if alone else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert pool.join(PLACE, None) is not None
