@@ -330,6 +330,7 @@ class SSLContext(ssl.SSLContext):
             timeout=timeout,
             let_go=leave,
             dropped=partial(self._pool.dropped.append, shared),
+            authorities=shared.authorities,
             demoted=demoted,
         )
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import hyper.client
+from hyper.sync import gateway_exchange
 
 from ..certificates import Certificates
 from ..servers import InProcessServer, content
@@ -223,8 +224,11 @@ def test_sixteen_threads_of_a_pool_share_one_connection(
     assert pump.over is not None
 
 
-def test_a_body_that_was_asked_about_arrives(caller: Caller, url: str) -> None:
-    """RFC 9110 §10.1.1; this server says nothing to the question, so it takes a second."""
+def test_a_body_that_was_asked_about_arrives(
+    caller: Caller, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 9110 §10.1.1; this server says nothing to the question, which takes a second."""
+    monkeypatch.setattr(gateway_exchange, "EXPECT_TIMEOUT", 0.05)
     body = b"x" * 100_000
     answer = caller.ask("PUT", f"{url}/upload", body, {"expect": "100-continue"})
     assert json.loads(answer.body)["size"] == len(body)

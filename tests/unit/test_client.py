@@ -449,6 +449,24 @@ def test_a_server_without_http2_cannot_be_shared(
             assert type(sock) is ssl.SSLSocket
 
 
+def test_two_ports_that_look_like_one_are_told_apart(
+    server: InProcessServer, shared: SSLContext
+) -> None:
+    """As behind a proxy, where all that is known of a server is its name."""
+    first, second = dial(shared, server), dial(shared, server)
+    ask = "GET /hello HTTP/1.1\r\nHost: {}\r\n\r\n"
+    first.sendall(ask.format("LOCALHOST:8443").encode())
+    with pytest.raises(ValueError, match="localhost is asked for on a shared connection"):
+        second.sendall(ask.format("localhost:443").encode())
+    with pytest.raises(ValueError, match="localhost:9443 is asked for"):
+        second.sendall(ask.format("localhost:9443").encode())
+    for host in ("localhost:8443", "other.example", "[::1]:443", "[::1]"):
+        second.sendall(ask.format(host).encode())
+        second.recv(65536)
+    for sock in (first, second):
+        sock.close()
+
+
 def test_many_at_once_make_one(server: InProcessServer, shared: SSLContext) -> None:
     socks: list[Any] = []
     threads = [

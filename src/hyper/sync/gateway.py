@@ -64,6 +64,9 @@ class GatewaySocket(Gateway):
     let_go     called once, when nobody holds this any more: closes the connection, or leaves it
                to the others who use it
     dropped    called instead by the garbage collector, so it must not wait, nor take a lock
+    authorities
+               where others who share the connection have gone, by name; every request is held
+               against it
     demoted    called when the server wants HTTP/1.1 for what was asked (HTTP_1_1_REQUIRED)
 
     exchange   the one under way or just done; None before the first request

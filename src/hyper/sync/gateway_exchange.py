@@ -59,6 +59,7 @@ class Gateway:
         timeout: float | None,
         let_go: Callable[[], object],
         dropped: Callable[[], object] | None = None,
+        authorities: dict[bytes, bytes] | None = None,
         demoted: Callable[[], object] | None = None,
     ) -> None:
         self.pump = pump
@@ -68,6 +69,7 @@ class Gateway:
         self._authority = authority
         self._let_go: Callable[[], object] | None = let_go
         self._dropped = dropped
+        self._authorities = authorities
         self._demoted = demoted
 
         # The request.
@@ -107,11 +109,14 @@ class Gateway:
             raise BrokenPipeError(
                 errno.EPIPE, f"{self.where}: the last request here said 'connection: close'"
             )
+        authority = head.authority or self._authority
+        if self._authorities is not None:
+            self._check_port(authority)
         try:
             exchange = self.pump.request(
                 head.method,
                 head.scheme or b"https",
-                head.authority or self._authority,
+                authority,
                 head.path,
                 head.fields,
                 not head.length,
@@ -126,6 +131,22 @@ class Gateway:
         self._see_through(exchange)
         if head.expects and head.length:
             self._await_word(exchange)
+
+    def _check_port(self, authority: bytes) -> None:
+        """See that a connection which others have made leads to where this request goes.
+
+        Whoever wraps a socket says the name of the server, and nobody the port behind a proxy.
+        """
+        assert self._authorities is not None
+        authority = authority.lower().removesuffix(b":443")
+        name = authority.rpartition(b":")[0] if authority[-1:].isdigit() else authority
+        first = self._authorities.setdefault(name or authority, authority)
+        if first != authority:
+            raise ValueError(
+                f"{authority.decode('ascii', 'replace')} is asked for on a shared connection that "
+                f"leads to {first.decode('ascii', 'replace')}; through a proxy, two ports of one "
+                "name cannot be told apart: use a context without share=True"
+            )
 
     def _await_word(self, exchange: Exchange) -> None:
         """Wait until the server has said whether it wants the body, or for a second."""

@@ -41,13 +41,15 @@ def has_gone(pump: Pump) -> bool:
 class Shared:
     """One connection that several hold, or the attempt to make one.
 
-    pump  the connection, once it is there
+    pump         the connection, once it is there
+    authorities  for those who hold it: where they have gone, by name
     """
 
     pump: Pump
 
     def __init__(self, place: Hashable) -> None:
         self.place = place
+        self.authorities: dict[bytes, bytes] = {}
         # Guarded by the pool's lock.
         self.users = 1
         self.made = False
