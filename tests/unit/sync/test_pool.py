@@ -179,3 +179,21 @@ def test_the_child_of_a_fork_begins_with_nothing() -> None:
             os._exit(0 if alone else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert pool.join(PLACE, None) is not None
+
+
+def test_what_a_fork_does_to_every_pool() -> None:
+    """The same without a fork, since nothing can look into its child."""
+    pool = Pool()
+    lock = pool._lock
+    pool.add(PLACE, line())
+    module._drop_inherited()
+    assert pool._lock is not lock
+    assert pool.join(PLACE, 0.1) is None
+
+
+def test_forgetting_twice_harms_nobody() -> None:
+    pool = Pool()
+    shared = pool.add(PLACE, line())
+    pool._forget(shared)
+    pool._forget(shared)
+    assert pool.join(PLACE, None) is None
