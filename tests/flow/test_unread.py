@@ -128,4 +128,6 @@ def test_readers_that_are_slow_do_not_make_their_windows_grow(
     done.set()
     for thread in threads:
         thread.join()
-    assert max(most) <= 2 * STREAM_WINDOW
+    # A quick reader's window reaches sixteen times the first one. A machine that is busy may
+    # let a slow reader catch up once or twice, and its window double.
+    assert max(most) <= 4 * STREAM_WINDOW

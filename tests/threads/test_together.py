@@ -112,7 +112,9 @@ def test_what_is_held_hears_of_the_end_like_everything_else() -> None:
 
 
 @pytest.fixture
-def connection(server: InProcessServer, ssl_context: ssl.SSLContext) -> Iterator[HTTP20Connection]:
+def connection(
+    server: InProcessServer, ssl_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[HTTP20Connection]:
     with HTTP20Connection(
         f"localhost:{server.port}", ssl_context=ssl_context, timeout=30
     ) as connection:
@@ -120,6 +122,8 @@ def connection(server: InProcessServer, ssl_context: ssl.SSLContext) -> Iterator
         assert connection.get_response().read() == b"hello, world"
         # What the server says at the start has been read, and answered, before its PONG.
         connection.ping()
+        # And nothing is read, which might have to be answered, because asking took long.
+        monkeypatch.setattr("hyper.sync.pump.IDLE", 60.0)
         yield connection
 
 
