@@ -274,6 +274,7 @@ class SSLContext(ssl.SSLContext):
         with self._offering:
             return super().wrap_bio(*args, **kwargs)
 
+    # Typed as what it gives: a gateway has the methods of an SSLSocket, and cannot be one.
     def wrap_socket(  # type: ignore[override]
         self,
         sock: socket.socket,

@@ -175,6 +175,7 @@ def _octets(source: object) -> bytes | memoryview | None:
     """The octets of a bytes-like object, without a copy where possible; None if it is none."""
     if isinstance(source, bytes):
         return source
+    # Whether it is bytes-like is asked of memoryview itself, hence of any object.
     try:
         view = memoryview(source)  # type: ignore[arg-type]
     except TypeError:
@@ -187,6 +188,7 @@ def _iterator(source: object) -> Iterator[object]:
     if isinstance(source, Mapping):
         advice = "encode it first, with json.dumps() or urllib.parse.urlencode()"
     else:
+        # As above: whether it is iterable, iter() says.
         try:
             return iter(source)  # type: ignore[call-overload, no-any-return]
         except TypeError:

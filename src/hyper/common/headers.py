@@ -146,6 +146,7 @@ class HTTPHeaderMap(MutableMapping[Any, Any]):
     def __repr__(self) -> str:
         return f"HTTPHeaderMap({list(self._fields)!r})"
 
+    # Iterators, as hyper 0.7 promised: a name may stand twice, which no view of keys allows.
     def keys(self) -> Iterator[bytes]:  # type: ignore[override]
         """The name of every value: as many as ``len``, duplicates included."""
         return (name for name, _ in self)

@@ -30,6 +30,7 @@ VERSIONS: Final = {
 }
 
 
+# HTTPie is published without types, so its classes are Any to the checker; here and below.
 class HTTP20TransportPlugin(TransportPlugin):  # type: ignore[misc]
     """Mounts HTTP/2 below every ``https`` URL."""
 

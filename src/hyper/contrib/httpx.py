@@ -264,6 +264,7 @@ class _Upload:
 def _stream_class(package: Any) -> Callable[[Any, Any, dict[object, None]], Any]:
     """The stream of a response, for whichever package."""
 
+    # The base is known at run time only: httpx's, or httpx2's.
     class ResponseStream(package.SyncByteStream):  # type: ignore[misc]
         """The body as it came; what codings it has, the client takes off."""
 

@@ -201,6 +201,7 @@ class HTTPSConnection(StockConnection):
 
     # Requests and responses.
 
+    # urllib3's stubs let the second signature of http.client in as well, which it never calls.
     def request(  # type: ignore[override]
         self,
         method: str,
@@ -242,6 +243,7 @@ class HTTPSConnection(StockConnection):
             raise self._aborted(error, request) from error
         self._request = request
 
+    # As urllib3's own, which gives its response where http.client gives another.
     def getresponse(self) -> StockResponse:  # type: ignore[override]
         """Wait for the head; ``timeout`` is from now on that of each wait for the body, too."""
         engine = self._engine
