@@ -201,7 +201,7 @@ class HTTPSConnection(StockConnection):
 
     # Requests and responses.
 
-    # urllib3's stubs let the second signature of http.client in as well, which it never calls.
+    # urllib3's signature, which is what its pools call; http.client's, above it, is another.
     def request(  # type: ignore[override]
         self,
         method: str,
