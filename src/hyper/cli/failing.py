@@ -1,0 +1,64 @@
+"""What went wrong, in one line for people and one number for programs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+__all__ = [
+    "ERROR",
+    "INTERRUPTED",
+    "STATUS_CODES",
+    "TIMEOUT",
+    "TOO_MANY_REDIRECTS",
+    "CommandError",
+    "UsageError",
+    "complain",
+    "one_line",
+    "warn",
+]
+
+ERROR: Final = 1
+TIMEOUT: Final = 2
+TOO_MANY_REDIRECTS: Final = 6
+INTERRUPTED: Final = 130  # as a shell says of what SIGINT ended
+
+#: With --check-status: the exit code by the first digit of the status.
+STATUS_CODES: Final = {3: 3, 4: 4, 5: 5}
+
+
+class UsageError(ValueError):
+    """The command line says nothing that can be asked; the message says what to write."""
+
+
+class CommandError(Exception):
+    """What was asked cannot be done, and it is nobody's protocol that is broken.
+
+    code  the exit code
+    """
+
+    def __init__(self, message: str, code: int = ERROR) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def one_line(text: str) -> str:
+    """What may stand on a terminal: no line ends, no controls, whoever wrote it."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def complain(error: BaseException) -> None:
+    """Say what went wrong, in one line on stderr."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, OSError) and error.filename and str(error.filename) not in said:
+        said = f"{said}: {error.filename}"
+    _say(f"hyper: error: {said or type(error).__name__}")
+
+
+def warn(text: str) -> None:
+    """Say in one line on stderr what is worth knowing, and no error."""
+    _say(f"hyper: {text}")
+
+
+def _say(text: str) -> None:
+    print(one_line(text), file=sys.stderr)
