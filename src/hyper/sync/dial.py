@@ -14,7 +14,7 @@ import socket
 import ssl
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import zip_longest
 from time import monotonic
@@ -69,6 +69,9 @@ _UNKNOWN_ISSUER: Final = {18, 19, 20, 21}
 
 Address = tuple[socket.AddressFamily, Any]
 
+#: Told what has come about, by who watches (``watched.Observer.note``).
+Note = Callable[..., object]
+
 
 def connect(
     host: str,
@@ -79,6 +82,7 @@ def connect(
     server_hostname: str | None = None,
     alpn: Sequence[str] = ALPN_PROTOCOLS,
     source_address: tuple[str, int] | None = None,
+    note: Note | None = None,
 ) -> Transport:
     """Connect to the first address of ``host`` that answers; with a context, over TLS.
 
@@ -89,6 +93,7 @@ def connect(
     server_hostname  the name to ask for and to verify, if it is not ``host``
     alpn             what to offer; the context itself is left as it was
     source_address   the local host and port to connect from
+    note             told of addresses, of the one that answered, and of TLS
 
     Every error names host and port: socket.gaierror if the name has no address; OSError, such
     as ConnectionRefusedError, if no address answered, with what each of them said; TimeoutError
@@ -101,7 +106,13 @@ def connect(
     began = monotonic()
     deadline = None if timeout is None else began + timeout
     where = place(host, port)
-    transport = Transport(_race(_addresses(host, port), where, began, deadline, source_address))
+    addresses = _addresses(host, port)
+    if note is not None:
+        note("resolved", tuple(place(*address[:2]) for _, address in addresses))
+    sock = _race(addresses, where, began, deadline, source_address)
+    if note is not None:
+        note("connected", _peer(sock, where))
+    transport = Transport(sock)
     if ssl_context is None:
         return transport
     return start_tls(
@@ -111,6 +122,7 @@ def connect(
         where=where,
         timeout=None if deadline is None else deadline - monotonic(),
         alpn=alpn,
+        note=note,
     )
 
 
@@ -122,6 +134,7 @@ def start_tls(
     where: str,
     timeout: float | None = None,
     alpn: Sequence[str] = ALPN_PROTOCOLS,
+    note: Note | None = None,
 ) -> TLSTransport:
     """Shake hands over a connected ``transport``, which is used up: closed if that fails.
 
@@ -147,6 +160,10 @@ def start_tls(
                 "INADEQUATE_SECURITY",
                 f"the server chose h2 over {tls.version()}; HTTP/2 needs TLS 1.2 (RFC 9113 §9.2)",
             )
+        if note is not None:
+            suite = (tls.cipher() or ("unknown",))[0]
+            chose = tls.selected_alpn_protocol() or ""
+            note("secured", tls.version() or "", suite, tuple(alpn), chose)
         return TLSTransport(transport.detach(), tls, incoming, outgoing)
     except ssl.SSLError as error:
         raise _explain(error, where) from None
@@ -158,6 +175,13 @@ def start_tls(
         raise OSError(error.errno, f"TLS handshake with {where} failed: {error.strerror}") from None
     finally:
         transport.close()  # without effect once detached
+
+
+def _peer(sock: socket.socket, where: str) -> str:
+    try:
+        return place(*sock.getpeername()[:2])
+    except OSError:
+        return where  # gone again
 
 
 def place(host: str, port: int) -> str:

@@ -10,6 +10,7 @@ import os
 import sys
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from ssl import SSLContext
 from time import monotonic
 from typing import Final
@@ -17,12 +18,13 @@ from weakref import WeakSet
 
 from ..common.exceptions import own_copy
 from ..common.exchange import Exchange, Fields
+from ..common.protocol import Protocol
 from ..http11.protocol import HTTP11Protocol
 from ..http20.exceptions import ConnectionError, H2NotNegotiatedError
 from ..http20.protocol import HTTP20Protocol
 from ..http20.window import BaseFlowControlManager
 from ..tls import ALPN_PROTOCOLS, ascii_host, default_context
-from .dial import connect, start_tls
+from .dial import Note, connect, start_tls
 from .proxy import Proxy, open_tunnel
 from .pump import Pump, Trace
 from .request import Asked
@@ -61,6 +63,8 @@ class Dialler:
     force_proto: str | None
     trace: Trace | None
 
+    #: Told how a connection comes about, while one that is watched does.
+    _note: Note | None = None
     #: The versions that may be spoken: 20, 11 or both.
     _versions: tuple[int, ...] = (20, 11)
     #: Whether a request in cleartext may ask to go on in HTTP/2.
@@ -158,13 +162,19 @@ class Dialler:
                 gate.release()
 
     def _open(self, dial: _Dial, asked: Asked | None) -> tuple[Pump, Exchange | None]:
-        transport, over_http20 = self._connect()
+        trace = self.trace or _asked_for_trace()
+        make: Callable[[Protocol, Transport], Pump] = Pump
+        if trace is None:
+            transport, over_http20 = self._connect()
+        else:
+            from .watched import watch
+
+            transport, over_http20, make = watch(self, trace)
         try:
             if over_http20:
-                http20 = self._http20(self._next_stream_id())
-                return Pump(http20, transport, trace=self.trace or _asked_for_trace()), None
+                return make(self._http20(self._next_stream_id()), transport), None
             protocol = HTTP11Protocol(absolute=self._forwarded)
-            pump = Pump(protocol, transport, trace=self.trace)
+            pump = make(protocol, transport)
             if (
                 self._may_upgrade
                 and 20 in self._versions
@@ -195,11 +205,16 @@ class Dialler:
             context = self.ssl_context or default_context()
         if proxy is None:
             transport = connect(
-                self.host, self.port, timeout=timeout, ssl_context=context, alpn=alpn
+                self.host,
+                self.port,
+                timeout=timeout,
+                ssl_context=context,
+                alpn=alpn,
+                note=self._note,
             )
         else:
             began = monotonic()
-            transport = connect(proxy.host, proxy.port, timeout=timeout)
+            transport = connect(proxy.host, proxy.port, timeout=timeout, note=self._note)
             if not self._forwarded:
                 name = ascii_host(self.host)
                 open_tunnel(transport, proxy, name, self.port, _left(timeout, began))
@@ -211,6 +226,7 @@ class Dialler:
                         where=f"{self._where} through proxy {proxy.where}",
                         timeout=_left(timeout, began),
                         alpn=alpn,
+                        note=self._note,
                     )
         if 11 not in self._versions:
             if self.secure and transport.alpn != "h2" and self.force_proto != "h2":
