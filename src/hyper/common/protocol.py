@@ -24,12 +24,15 @@ class Protocol(ABC):
     idle       no exchange is open, and none waits for a slot
     paused     so much lies unread that nothing more should be read from the network before
                ``widen``; HTTP/1.1 has no other back-pressure, HTTP/2 has windows instead
+    cut_off    set by the front end before ``connection_lost(None)`` where TLS saw no
+               close_notify: the end of file may be an attacker's (RFC 9112 §9.8)
 
     Calls must not overlap; the front end sees to that with its one lock.
     """
 
     accepting: bool
     closed: bool
+    cut_off = False
 
     @property
     @abstractmethod

@@ -65,7 +65,7 @@ class Receiver(ConnectionState):
             if current is not None:
                 if self._state == CHUNK and self._partial:
                     self._deliver(current, bytes(self._partial))
-                elif self._state == REST and error is None:
+                elif self._state == REST and error is None and not self.cut_off:
                     self._end_response(current)
             self._end_everything(error or ConnectionError(self._how_far()))
         return self._news()
@@ -82,6 +82,11 @@ class Receiver(ConnectionState):
                 else "without an answer"
             )
             return f"the server closed the connection {before}"
+        if self._state == REST:
+            return (
+                f"the connection ended after {exchange.received} octets of a body that lasts until "
+                "its end, but TLS was not closed: it may have been cut off (RFC 9112 §9.8)"
+            )
         missing = f" with {self._left} octets missing" if self._state == BODY else ""
         return (
             f"the server closed the connection in the midst of the body, after "

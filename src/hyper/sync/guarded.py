@@ -170,6 +170,7 @@ class Guarded:
                 if data is None:
                     break
                 if not data:
+                    protocol.cut_off = self.transport.truncated
                     lost = protocol.connection_lost(None)
                     moved = lost if moved is None else moved + lost
                     self.over = ConnectionError("the peer closed the connection")

@@ -50,6 +50,11 @@ def test_a_body_until_the_connection_closes_is_complete_by_an_orderly_close_only
         assert exchange.ended is (error is None)
         assert exchange.error is error
         assert body(exchange) == b"hello"
+    client, exchange = answered(OK + b"\r\nhello")
+    client.cut_off = True
+    client.connection_lost(None)
+    assert not exchange.ended and body(exchange) == b"hello"
+    assert "after 5 octets of a body that lasts until its end" in str(exchange.error)
 
 
 def test_a_head_that_is_cut_short_is_no_response() -> None:
