@@ -1,23 +1,20 @@
 """The ``hyper`` command: one request, its response, and one line for what went wrong.
 
-Exit codes: 0 a response came, whatever its status; 1 an error; 2 a timeout; 130 interrupted.
+Exit codes: 0 a response came, whatever its status; 1 an error; 2 a timeout; 6 too many redirects;
+3, 4 and 5, with --check-status, for statuses of 3xx, 4xx and 5xx; 130 interrupted.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
-from functools import partial
-from typing import Final
+from contextlib import suppress
 
-from .arguments import Ask, UsageError, parse
+from .arguments import read_arguments
+from .failing import ERROR, INTERRUPTED, TIMEOUT, CommandError, UsageError, complain
 
 __all__ = ["main"]
-
-ERROR: Final = 1
-TIMEOUT: Final = 2
-INTERRUPTED: Final = 130  # as a shell says of what SIGINT ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,86 +30,74 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str]) -> int:
     try:
-        ask = parse(argv)
+        options = read_arguments(argv)
     except UsageError as error:
-        return _fail(error)
+        complain(error)
+        return ERROR
     except SystemExit:  # argparse has printed the help or the version
-        return 0
+        return _flushed()
 
     # Not before it is clear that they are needed: --help and typing errors should be quick.
     from ..common.exceptions import HyperError
-    from ..http20.exceptions import H2NotNegotiatedError
     from .output import OutputError, forget_output
+    from .running import run
 
     try:
-        _run(ask)
+        return run(options)
     except OutputError as error:
-        if not error.quiet:
-            return _fail(error)
-        forget_output(sys.stdout)
+        if error.quiet:
+            forget_output(sys.stdout)
+        else:
+            complain(error)
         return ERROR
+    except CommandError as error:
+        complain(error)
+        return error.code
     except TimeoutError as error:
-        _fail(error)
+        complain(_for_people(error))
         return TIMEOUT
-    except H2NotNegotiatedError as error:
-        # Its advice is for programs.
-        what = str(error).partition(";")[0]
-        return _fail(HyperError(f"{what}; this command speaks nothing else"))
     except (HyperError, OSError, ValueError) as error:
-        return _fail(error)
+        complain(_for_people(error))
+        return ERROR
+
+
+def _flushed() -> int:
+    """The help may have gone into a pipe that is closed; then nobody wants to hear of it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ERROR
     return 0
 
 
-def _run(ask: Ask) -> None:
-    from ..sync.connection import HTTP20Connection
-    from .output import show
-
-    with ExitStack() as stack:
-        host, port, context, trace = ask.host, ask.port, None, None
-        if ask.debug:
-            from ..trace import FrameTrace
-
-            trace = FrameTrace(partial(print, file=sys.stderr))
-        if ask.scheme == "demo":
-            from ..demo import DemoServer
-
-            server = stack.enter_context(DemoServer())
-            host, port = server.host, server.port
-        secure = ask.scheme == "https"
-        if secure and ask.verify is not True:
-            from ..tls import init_context
-
-            if ask.verify:
-                context = init_context(ask.verify)
-            else:
-                import ssl
-
-                context = init_context()
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-        connection = HTTP20Connection(
-            host,
-            port or (443 if secure else 80),
-            secure=secure,
-            ssl_context=context,
-            timeout=ask.timeout,
-            trace=trace,
-        )
-        stack.enter_context(connection)
-        connection.request(ask.method, ask.path, body=ask.body, headers=ask.headers)
-        show(connection.get_response(), sys.stdout, sys.stderr)
-
-
-def _fail(error: Exception) -> int:
-    """Say what went wrong, in one line."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    if isinstance(error, OSError) and error.filename and error.filename not in said:
-        said = f"{said}: {error.filename}"
-    # What a program would do about it is not what somebody at a prompt can do.
-    said = said.replace(
+#: What a library tells programs to do, and what somebody at a prompt can do instead.
+_ADVICE = (
+    (
         "pass ssl_context=hyper.tls.init_context(cert_path=...)",
         "give the certificate of its issuer: --verify FILE",
-    )
-    line = "".join(sign if sign.isprintable() else " " for sign in said or type(error).__name__)
-    print(f"hyper: error: {line}", file=sys.stderr)
-    return ERROR
+    ),
+    (
+        "; use HTTPConnection, which takes either, or force_proto='h2' if it is known to speak "
+        "HTTP/2 all the same",
+        "; without --http2, HTTP/1.1 is spoken to it",
+    ),
+    ("give cert_password", "--cert-key-pass PASSWORD opens it"),
+    ("or name a file with hyper.tls.init_context(cert_path=...)", "or --verify FILE"),
+    (
+        "give credentials as 'user:password@host:port' or in proxy_headers",
+        "--proxy http://USER:PASSWORD@HOST:PORT gives credentials",
+    ),
+)
+
+
+def _for_people(error: Exception) -> Exception:
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, OSError) and error.filename and str(error.filename) not in said:
+        said = f"{said}: {error.filename}"
+    for programs, people in _ADVICE:
+        said = said.replace(programs, people)
+    if not said:
+        return error
+    return CommandError(said)

@@ -1,28 +1,33 @@
-"""The body of a response, on a terminal for people and anywhere else for programs."""
+"""What is printed: for people on a terminal, and octet for octet anywhere else."""
 
 from __future__ import annotations
 
 import codecs
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from http import HTTPStatus
-from typing import Final, Protocol, TextIO
+from typing import Final, NamedTuple, Protocol, TextIO
 
-__all__ = ["OutputError", "Response", "forget_output", "show"]
+from .failing import CommandError, warn
+from .paint import Palette, harmless, json_text, pythonic
 
-#: Octets of JSON that are kept to be printed prettily; longer ones are shown as they come.
+__all__ = ["Looks", "OutputError", "Printer", "Response", "forget_output", "named", "writing"]
+
+#: Octets of a body that are kept to be shown neatly; longer ones are shown as they come.
 MAX_PRETTY: Final = 4 * 2**20
 
-# A response must not move the cursor, change the title or answer for the user: of the controls
-# only tab and line ends get through.
-_CONTROLS: Final = {
-    code: f"\\x{code:02x}" for code in (*range(32), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\r"
-}
+#: What pygments makes more readable, and is worth waiting for the whole of.
+_CODE: Final = frozenset(
+    (
+        *(f"text/{kind}" for kind in ("html", "xml", "css", "javascript", "x-yaml", "yaml")),
+        *(f"application/{kind}" for kind in ("xml", "xhtml+xml", "javascript", "yaml", "toml")),
+        *(f"application/{kind}+xml" for kind in ("rss", "atom", "soap")),
+        "image/svg+xml",
+    )
+)
 
 
-class OutputError(Exception):
+class OutputError(CommandError):
     """What we print into does not take it: it is full, or a pipe that nobody reads any more.
 
     quiet  nothing need be said: the reader has seen enough
@@ -36,27 +41,33 @@ class OutputError(Exception):
 class Response(Protocol):
     """What is needed of a response here."""
 
-    status: int
-
     def getheader(self, name: str) -> str | None: ...
 
-    def read_chunked(self) -> Iterator[bytes]: ...
+    def read_chunked(self, decode_content: bool = True) -> Iterator[bytes]: ...
 
 
-def show(response: Response, output: TextIO, notes: TextIO) -> None:
-    """Write a response's body to ``output`` as it comes, and remarks to ``notes``.
+class Looks(NamedTuple):
+    """How a body is shown.
 
-    A file or a pipe gets the octets. A terminal gets text, JSON indented, and a remark instead of
-    anything else. Raises OutputError, and whatever reading the response raises.
+    raw     octet for octet, whatever it is
+    indent  JSON neatly, once it is there whole
+    python  JSON as a literal of Python
+    stream  each line when it comes
     """
-    if output.isatty():
-        _show_on_terminal(response, output, notes)
-        return
-    for chunk in response.read_chunked():
-        with _writing():
-            # Past any buffer, so that a pipe sees what a slow server says when it says it.
-            output.buffer.write(chunk)
-            output.buffer.flush()
+
+    raw: bool
+    indent: bool = False
+    python: bool = False
+    stream: bool = False
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Tell the errors of our output apart from the network's, which look the same."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(error) from error
 
 
 def forget_output(output: TextIO) -> None:
@@ -65,40 +76,171 @@ def forget_output(output: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
 
 
-@contextmanager
-def _writing() -> Iterator[None]:
-    # Told apart from the network's errors, which look the same.
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(error) from error
+class Printer:
+    """Prints heads and bodies to one place. All of it raises OutputError."""
 
+    def __init__(self, output: TextIO, looks: Looks, palette: Palette) -> None:
+        self.output = output
+        self.looks = looks
+        self.palette = palette
+        self._parted = True  # what comes next need not be parted from what came before
+        self._at_line_start = True
 
-def _show_on_terminal(response: Response, output: TextIO, notes: TextIO) -> None:
-    if response.status >= 400:
-        print(f"hyper: the server answered {_named(response.status)}", file=notes)
-    media_type, charset = _content_type(response.getheader("content-type") or "")
-    chunks = response.read_chunked()
-    if media_type.endswith(("/json", "+json")):
-        chunks = _pretty(chunks, charset)
-    decoder = codecs.getincrementaldecoder(charset)("replace")
-    last = "\n"
-    for chunk in chunks:
-        if b"\0" in chunk:
+    def request_head(
+        self, method: str, path: str, version: str, fields: Iterable[tuple[str, str]]
+    ) -> None:
+        paint = self.palette
+        self._head(
+            f"{paint('method', harmless(method))} {harmless(path)} {paint('version', version)}",
+            fields,
+        )
+
+    def response_head(self, version: str, status: int, fields: Iterable[tuple[str, str]]) -> None:
+        paint = self.palette
+        self._head(f"{paint('version', version)} {paint(str(status)[0], named(status))}", fields)
+
+    def trailers(self, fields: Iterable[tuple[str, str]]) -> None:
+        """The fields behind a body."""
+        lines = self._fields(fields)
+        if lines:
+            self.part()
+            self.text("\n".join(lines) + "\n")
+
+    def figures(self, rows: Iterable[tuple[str, str]]) -> None:
+        """How it went, one row each."""
+        self.part()
+        for name, value in rows:
+            self.text(f"{self.palette('name', f'{name}:')} {harmless(value)}\n")
+
+    def part(self) -> None:
+        """A blank line between what came and what comes, if something came."""
+        if not self._at_line_start:
+            self.text("\n")
+        if not self._parted:
+            self.text("\n")
+        self._parted = True
+
+    def body(self, chunks: Iterator[bytes], content_type: str) -> None:
+        """A body as it comes. Raises as well what ``chunks`` does."""
+        if self.looks.raw:
+            for chunk in chunks:
+                self.octets(chunk)
+        else:
+            self._show(chunks, content_type)
+
+    def octets(self, octets: bytes) -> None:
+        if octets:
+            with writing():
+                # Past any buffer, so that a pipe sees what a slow server says when it says it.
+                self.output.flush()
+                self.output.buffer.write(octets)
+                self.output.buffer.flush()
+            self._parted = False
+            self._at_line_start = octets.endswith(b"\n")
+
+    def text(self, text: str) -> None:
+        if text:
+            encoding = self.output.encoding or "ascii"
+            text = text.encode(encoding, "backslashreplace").decode(encoding)
+            with writing():
+                self.output.write(text)
+                self.output.flush()
+            self._parted = False
+            self._at_line_start = text.endswith("\n")
+
+    def _head(self, line: str, fields: Iterable[tuple[str, str]]) -> None:
+        self.part()
+        self.text("\n".join([line, *self._fields(fields), "", ""]))
+        self._parted = True
+
+    def _fields(self, fields: Iterable[tuple[str, str]]) -> list[str]:
+        paint = self.palette
+        return [f"{paint('name', harmless(name))}: {harmless(value)}" for name, value in fields]
+
+    def _show(self, chunks: Iterator[bytes], content_type: str) -> None:
+        media_type, charset = _type_and_charset(content_type)
+        is_json = media_type.endswith(("/json", "+json"))
+        texts = _texts(chunks, charset)
+        if self.looks.stream:
+            pieces = self._lines(texts)
+        elif is_json or (self.palette.colours and media_type in _CODE):
+            pieces = self._neatly(texts, media_type, is_json)
+        else:
+            pieces = map(harmless, texts)
+        try:
+            for piece in pieces:
+                self.text(piece)
+        except _Binary:
             what = media_type or "an unknown type"
-            print(
-                f"hyper: this is {what}, not text, and not shown on a terminal; to keep it, add "
-                "  > FILE",
-                file=notes,
-            )
-            return
-        last = _print(_text(decoder, chunk), output) or last
-    last = _print(_text(decoder, b"", end=True), output) or last
-    if last != "\n":
-        _print("\n", output)
+            warn(f"this is {what}, not text, and not shown on a terminal; to keep it, add -o FILE")
+        if not self._at_line_start:
+            self.text("\n")
+
+    def _neatly(self, texts: Iterator[str], media_type: str, is_json: bool) -> Iterator[str]:
+        """The whole, if it is of a size to wait for; else what came."""
+        kept: list[str] = []
+        size = 0
+        try:
+            for text in texts:
+                kept.append(text)
+                size += len(text)
+                if size > MAX_PRETTY:
+                    yield from map(harmless, kept)
+                    kept = []
+                    yield from map(harmless, texts)
+                    return
+        except _Binary:
+            raise
+        except Exception:
+            # What came before it broke is worth seeing, too.
+            yield from map(harmless, kept)
+            raise
+        whole = "".join(kept)
+        neat = None
+        if is_json and self.looks.python:
+            neat = pythonic(whole)
+        elif is_json:
+            neat = json_text(whole, self.palette, indent=self.looks.indent)
+        if neat is None:
+            neat = self.palette.code(harmless(whole), media_type)
+        yield neat
+
+    def _lines(self, texts: Iterator[str]) -> Iterator[str]:
+        """Each line as soon as it is there; one that is JSON in colours."""
+        rest = ""
+        for text in texts:
+            *lines, rest = (rest + text).split("\n")
+            for line in lines:
+                yield self._line(line) + "\n"
+            if len(rest) > MAX_PRETTY:
+                yield harmless(rest)
+                rest = ""
+        yield self._line(rest)
+
+    def _line(self, line: str) -> str:
+        # A number or a word alone is as likely to be prose.
+        neat = None
+        if line.lstrip()[:1] in ("{", "["):
+            neat = json_text(line, self.palette, indent=False)
+        return harmless(line) if neat is None else neat
 
 
-def _text(decoder: codecs.IncrementalDecoder, octets: bytes, *, end: bool = False) -> str:
+class _Binary(Exception):
+    """There is a NUL: this is no text."""
+
+
+def _texts(chunks: Iterator[bytes], charset: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(charset)("replace")
+    # In these every other octet of plain text is a NUL.
+    wide = codecs.lookup(charset).name.startswith(("utf-16", "utf-32"))
+    for chunk in chunks:
+        if b"\0" in chunk and not wide:
+            raise _Binary
+        yield _decoded(decoder, chunk)
+    yield _decoded(decoder, b"", end=True)
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, octets: bytes, *, end: bool = False) -> str:
     try:
         return decoder.decode(octets, end)
     except UnicodeError:
@@ -106,34 +248,7 @@ def _text(decoder: codecs.IncrementalDecoder, octets: bytes, *, end: bool = Fals
         return octets.decode("latin-1")
 
 
-def _print(text: str, output: TextIO) -> str:
-    """Print text safely; return its last character, if any."""
-    encoding = output.encoding or "ascii"
-    text = text.translate(_CONTROLS).encode(encoding, "backslashreplace").decode(encoding)
-    with _writing():
-        output.write(text)
-        output.flush()
-    return text[-1:]
-
-
-def _pretty(chunks: Iterator[bytes], charset: str) -> Iterator[bytes]:
-    """JSON indented, if it is JSON and of a size to wait for; else what came."""
-    body = b""
-    for chunk in chunks:
-        body += chunk
-        if len(body) > MAX_PRETTY:
-            yield body
-            yield from chunks
-            return
-    try:
-        text = json.dumps(json.loads(body), indent=4, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        yield body
-    else:
-        yield text.encode(charset, "backslashreplace")
-
-
-def _content_type(value: str) -> tuple[str, str]:
+def _type_and_charset(value: str) -> tuple[str, str]:
     """The media type, and a charset that Python knows."""
     media_type, *parameters = value.split(";")
     charset = "utf-8"
@@ -148,7 +263,10 @@ def _content_type(value: str) -> tuple[str, str]:
     return media_type.strip().lower(), charset
 
 
-def _named(status: int) -> str:
+def named(status: int) -> str:
+    """A status with its phrase, where it has one; HTTP/2 sends none."""
+    from http import HTTPStatus
+
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

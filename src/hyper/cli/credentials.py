@@ -1,0 +1,73 @@
+"""Who we are to the server: --auth, or what ~/.netrc says."""
+
+from __future__ import annotations
+
+import os
+import sys
+from base64 import b64encode
+
+from .arguments import Options
+from .failing import UsageError, warn
+from .target import Target
+
+__all__ = ["authorization"]
+
+
+def authorization(options: Options, target: Target) -> str | None:
+    """The value of ``authorization`` for a target, or None. Raises UsageError."""
+    if options.auth is not None:
+        if options.auth_type == "bearer":
+            return f"Bearer {_clean(options.auth)}"
+        user, colon, password = options.auth.partition(":")
+        if not colon:
+            password = _asked_for(user, target)
+        return _basic(user, password)
+    if options.ignore_netrc or target.scheme not in ("http", "https"):
+        return None
+    found = _from_netrc(target.host)
+    return None if found is None else _basic(*found)
+
+
+def _basic(user: str, password: str) -> str:
+    octets = f"{_clean(user)}:{_clean(password)}".encode(errors="surrogateescape")
+    return f"Basic {b64encode(octets).decode()}"
+
+
+def _clean(text: str) -> str:
+    if any(sign < " " or sign == "\x7f" for sign in text):
+        raise UsageError("the credentials have control characters in them (RFC 7617 §2)")
+    return text
+
+
+def _asked_for(user: str, target: Target) -> str:
+    if not sys.stdin or not sys.stdin.isatty():
+        raise UsageError("--auth has no password: write USER:PASSWORD, or USER: for an empty one")
+    from getpass import getpass
+
+    try:
+        return getpass(f"password of {user} at {target.authority}: ")
+    except EOFError:
+        raise UsageError("--auth has no password, and none was given") from None
+
+
+def _from_netrc(host: str) -> tuple[str, str] | None:
+    """User and password for exactly this host, or those of ``default``."""
+    path = os.environ.get("NETRC")
+    if path is None:
+        home = os.path.expanduser("~")
+        paths = [os.path.join(home, name) for name in (".netrc", "_netrc")]
+        path = next((path for path in paths if os.path.isfile(path)), None)
+    if not path or not os.path.isfile(path):
+        return None
+    from netrc import NetrcParseError, netrc
+
+    try:
+        found = netrc(path).authenticators(host)
+    except (NetrcParseError, OSError, ValueError) as error:
+        said = error.msg if isinstance(error, NetrcParseError) else error
+        warn(f"{path} is not understood, and not used: {said}; --ignore-netrc says no more of it")
+        return None
+    if found is None:
+        return None
+    user, _, password = found
+    return user or "", password or ""
