@@ -10,7 +10,8 @@ import os
 import sys
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from contextlib import suppress
+from collections.abc import Callable, Sequence
 from ssl import SSLContext
 from time import monotonic
 from typing import Final
@@ -63,6 +64,12 @@ class Dialler:
     force_proto: str | None
     trace: Trace | None
 
+    #: Host and port to connect to in place of our own, which stay what is asked for and verified.
+    connect_to: tuple[str, int] | None = None
+    #: What to offer by ALPN; None is what this connection can speak, and empty leaves the offer to
+    #: the context. May be set before the first request, as ``connect_to``.
+    alpn: Sequence[str] | None = None
+
     #: Told how a connection comes about, while one that is watched does.
     _note: Note | None = None
     #: The versions that may be spoken: 20, 11 or both.
@@ -107,19 +114,28 @@ class Dialler:
         while True:
             mine: _Dial | None = None
             gate: LockType | None = None
-            with self._lock:
-                pump = self._pump
-                if pump is not None and pump.protocol.accepting:
-                    return pump, None
-                dial = self._dialling
-                if dial is None:
-                    dial = mine = self._dialling = _Dial()
-                else:
-                    gate = allocate_lock()
-                    gate.acquire()
-                    dial.gates.append(gate)
-            if mine is not None:
-                return self._dial(mine, asked)
+            try:
+                with self._lock:
+                    pump = self._pump
+                    if pump is not None and pump.protocol.accepting:
+                        return pump, None
+                    dial = self._dialling
+                    if dial is None:
+                        dial = mine = self._dialling = _Dial()
+                    else:
+                        gate = allocate_lock()
+                        gate.acquire()
+                        dial.gates.append(gate)
+                if mine is not None:
+                    return self._dial(mine, asked)
+            finally:
+                if mine is not None:
+                    # An interrupt here must not leave anybody waiting; this can be done twice.
+                    try:
+                        self._dialled(mine)
+                    except BaseException:
+                        self._dialled(mine)
+                        raise
             assert gate is not None
             left = -1.0 if deadline is None else min(max(deadline - monotonic(), 0), TIMEOUT_MAX)
             while not gate.acquire(timeout=left):
@@ -136,29 +152,33 @@ class Dialler:
             # It is there, or the thread that dialled was interrupted and it is our turn.
 
     def _dial(self, dial: _Dial, asked: Asked | None) -> tuple[Pump, Exchange | None]:
-        """Dial, and tell everyone who waits how it went."""
+        """Dial, and note how it went for everyone who waits."""
+        pump: Pump | None = None
         try:
-            try:
-                pump, exchange = self._open(dial, asked)
-            except BaseException as error:
-                dial.error = error
-                raise
+            pump, exchange = self._open(dial, asked)
             with self._lock:
                 if not dial.unwanted:
                     if self._pump is not None:
                         self._former.add(self._pump)
                     self._pump = pump
             if dial.unwanted:
-                pump.close()
-                dial.error = ConnectionError(
+                raise ConnectionError(
                     f"the connection to {self._where} was closed while it was being made"
                 )
-                raise own_copy(dial.error)
             return pump, exchange
-        finally:
-            with self._lock:
+        except BaseException as error:
+            dial.error = error
+            if pump is not None and self._pump is not pump:
+                pump.close()
+            raise
+
+    def _dialled(self, dial: _Dial) -> None:
+        """Let go on whoever waits for the outcome."""
+        with self._lock:
+            if self._dialling is dial:
                 self._dialling = None
-            for gate in dial.gates:
+        for gate in dial.gates:
+            with suppress(RuntimeError):
                 gate.release()
 
     def _open(self, dial: _Dial, asked: Asked | None) -> tuple[Pump, Exchange | None]:
@@ -199,16 +219,20 @@ class Dialler:
         timeout = self._connect_timeout
         proxy = self._proxy
         # Who insists on h2 offers http/1.1 as well: so the error can say what the server chose.
-        alpn = ALPN_PROTOCOLS if 20 in self._versions else ("http/1.1",)
+        alpn: Sequence[str] = ALPN_PROTOCOLS if 20 in self._versions else ("http/1.1",)
+        if self.alpn is not None:
+            alpn = self.alpn
+        host, port = self.connect_to or (self.host, self.port)
         context = None
         if self.secure:
             context = self.ssl_context or default_context()
         if proxy is None:
             transport = connect(
-                self.host,
-                self.port,
+                host,
+                port,
                 timeout=timeout,
                 ssl_context=context,
+                server_hostname=self.host,
                 alpn=alpn,
                 note=self._note,
             )
@@ -217,7 +241,7 @@ class Dialler:
             transport = connect(proxy.host, proxy.port, timeout=timeout, note=self._note)
             if not self._forwarded:
                 name = ascii_host(self.host)
-                open_tunnel(transport, proxy, name, self.port, _left(timeout, began))
+                open_tunnel(transport, proxy, ascii_host(host), port, _left(timeout, began))
                 if context is not None:
                     transport = start_tls(
                         transport,
