@@ -138,9 +138,12 @@ class _Parser(argparse.ArgumentParser):
 def read_arguments(arguments: Sequence[str]) -> Options:
     """Read a command line. Raises UsageError, and SystemExit(0) after --help or --version."""
     options = Options()
+    # What stands behind -- is no option; parse_intermixed_args forgets so on some Pythons.
+    end = arguments.index("--") if "--" in arguments else len(arguments)
     # Options may stand anywhere, also between the URL and the items.
-    _parser().parse_intermixed_args(arguments, options)
-    options.method, options.url, options.items = _sorted(options.words)
+    _parser().parse_intermixed_args(arguments[:end], options)
+    words = [*options.words, *arguments[end + 1 :]]
+    options.method, options.url, options.items = _sorted(words)
     _check(options)
     return options
 

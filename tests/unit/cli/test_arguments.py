@@ -3,15 +3,52 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 import pytest
 
 from hyper import __version__
-from hyper.cli.arguments import Ask, UsageError, parse
+from hyper.cli.arguments import Options, read_arguments
+from hyper.cli.failing import UsageError
+from hyper.cli.items import read_items
+from hyper.cli.request import make_request
+from hyper.cli.target import DEFAULT_PORTS, read_url
 
 
-def ask(*words: str) -> Ask:
-    return parse(list(words))
+#: Every option that the documentation of the command promises.
+ALL = (
+    "--json --form --multipart --raw --print --headers --body --meta --verbose --all --stream "
+    "--download --output --continue --quiet --follow --max-redirects --timeout --check-status "
+    "--verify --cert --cert-key --proxy --auth --offline --ignore-stdin --pretty --style --session "
+    "--resolve --connect-to --compressed --h2 --http2 --http1.1 --upgrade --alpn --repeat "
+    "--parallel --waterfall --assets --trace --explain --debug"
+).split()
+
+
+class Asked(NamedTuple):
+    """What a command line comes to, before it is sent."""
+
+    options: Options
+    method: str
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    headers: list[tuple[str, str]]
+    body: object
+
+
+def ask(*words: str) -> Asked:
+    options = read_arguments(words)
+    items = read_items(options.items)
+    target = read_url(options.url, items.query)
+    request = make_request(options, items, target, [])
+    headers = [field for field in request.headers if field[0] != "accept-encoding"]
+    port = None if target.port == DEFAULT_PORTS.get(target.scheme, 0) else target.port
+    body = None if request.body is None else request.body.source
+    return Asked(
+        options, request.method, target.scheme, target.host, port, target.path, headers, body
+    )
 
 
 def test_a_url_is_enough() -> None:
@@ -25,7 +62,8 @@ def test_a_url_is_enough() -> None:
         "/get",
     )
     assert asked.headers == [("accept", "*/*"), ("user-agent", f"hyper/{__version__}")]
-    assert (asked.body, asked.debug, asked.timeout, asked.verify) == (None, False, 30.0, True)
+    options = asked.options
+    assert (asked.body, options.debug, options.timeout, options.verify) == (None, False, 30.0, True)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +123,7 @@ def test_the_documentations_post() -> None:
     items = ["name=Hyper", "language=Python", "description=CLI HTTP client"]
     asked = ask("POST", "https://http2bin.org/post", *items)
 
-    assert asked.body is not None
+    assert isinstance(asked.body, bytes)
     assert len(asked.body) == 73, "as it was printed for hyper 0.3"
     assert list(json.loads(asked.body)) == ["name", "language", "description"]
     assert ("content-type", "application/json; charset=utf-8") in asked.headers
@@ -115,7 +153,7 @@ def test_items() -> None:
         (":authority", "other.org:1"),
         ("accept", "text/html"),
     ]
-    assert asked.body is not None
+    assert isinstance(asked.body, bytes)
     assert json.loads(asked.body) == {
         "json": "a==b:c",
         "empty": "",
@@ -131,11 +169,17 @@ def test_a_query_alone_begins_with_a_question_mark() -> None:
 def test_options_may_stand_anywhere() -> None:
     asked = ask("PUT", "--debug", "x.org", "--timeout", "2.5", "a=b", "--verify=ca.pem")
 
-    assert (asked.method, asked.debug, asked.timeout, asked.verify) == ("PUT", True, 2.5, "ca.pem")
+    options = asked.options
+    assert (asked.method, options.debug, options.timeout) == ("PUT", True, 2.5)
+    assert options.verify == "ca.pem"
     assert asked.body == b'{"a": "b"}'
-    assert ask("x.org", "--timeout", "0.5").timeout == 0.5
-    assert ask("x.org", "--verify", "no").verify is False
-    assert ask("x.org", "--verify", "yes").verify is True
+    assert ask("x.org", "--timeout", "0.5").options.timeout == 0.5
+    assert ask("x.org", "--timeout", "0").options.timeout is None
+    assert ask("x.org", "--verify", "no").options.verify is False
+    assert ask("x.org", "--verify", "yes").options.verify is True
+    assert ask("x.org", "--alpn", "h2,http/1.1").options.alpn == ["h2", "http/1.1"]
+    assert ask("x.org", "--alpn", "none").options.alpn == []
+    assert ask("--", "x.org", "-x=1").body == b'{"-x": "1"}'
 
 
 @pytest.mark.parametrize(
@@ -162,10 +206,25 @@ def test_options_may_stand_anywhere() -> None:
         (["https:///path"], "no host, or port 0; write https://HOST[:PORT]/PATH"),
         (["https://[::1/"], "cannot be read: "),
         (["x.org/a\nb"], "control characters"),
-        (["x.org", "--timeout", "soon"], "'soon' is not a number of seconds above 0"),
-        (["x.org", "--timeout", "0"], "'0' is not a number of seconds above 0"),
-        (["x.org", "--timeout", "inf"], "'inf' is not a number of seconds above 0"),
-        (["x.org", "--timeout", "nan"], "'nan' is not a number of seconds above 0"),
+        (["x.org", "--timeout", "soon"], "'soon' is not a number of seconds, 0 for any"),
+        (["x.org", "--timeout", "-1"], "'-1' is not a number of seconds"),
+        (["x.org", "--timeout", "inf"], "'inf' is not a number of seconds"),
+        (["x.org", "--timeout", "nan"], "'nan' is not a number of seconds"),
+        (["x.org", "--print", "hx"], "--print knows H, B, h, b and m, and not 'x'"),
+        (["x.org", "--continue"], "name it with --output FILE"),
+        (["x.org", "--continue", "-o", "f"], "add --download"),
+        (["x.org", "--cert-key", "k"], "name that with --cert FILE"),
+        (["x.org", "--parallel", "2"], "add --repeat N"),
+        (["x.org", "--repeat", "0"], "'0' is not a number from 1 to"),
+        (["x.org", "--repeat", "1_0"], "'1_0' is not a number from 1 to"),
+        (["x.org", "--repeat", "2", "-d"], "does not go with --download"),
+        (["x.org", "--repeat", "2", "-F"], "does not go with --follow"),
+        (["x.org", "--auth-type", "bearer"], "needs the credentials: --auth TOKEN"),
+        (["x.org", "--alpn", "h2,,x"], "is not a list such as h2,http/1.1, nor none"),
+        (["x.org", "--alpn", "h" * 256], "is not a list such as"),
+        (["x.org", "--json", "--form"], "not allowed with argument"),
+        (["x.org", "--h2", "--http1.1"], "not allowed with argument"),
+        (["x.org", "--pretty", "loud"], "invalid choice: 'loud'"),
         (["x.org", "--timeout"], "--timeout: expected one argument; see hyper --help"),
         (["x.org", "--bug"], "unrecognized arguments: --bug; see hyper --help"),
         (["x.org", "--deb"], "unrecognized arguments: --deb"),
@@ -192,5 +251,13 @@ def test_help_and_version_end_well(option: str, capsys: pytest.CaptureFixture[st
         assert said.startswith(
             "usage: hyper [-h] [--version] [--debug] [option ...] [METHOD] URL [REQUEST_ITEM ...]\n"
         )
-        for word in ("--timeout", "--verify", "Name:value", "name==value", "demo:/get", "130"):
+        for word in (
+            "--timeout",
+            "--verify",
+            "Name:value",
+            "name==value",
+            "demo:/get",
+            "130",
+            *ALL,
+        ):
             assert word in said

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -67,9 +68,10 @@ def test_pseudo_headers_can_be_overridden(capsys: Captured) -> None:
 
 def test_cleartext_by_prior_knowledge(capsys: Captured) -> None:
     with DemoServer() as server:
-        assert main([f"{server.url}/ip"]) == 0
+        assert main(["--h2", f"{server.url}/ip"]) == 0
+        assert main(["--http2", f"{server.url}/ip"]) == 0
 
-    assert json.loads(capsys.readouterr().out) == {"origin": "127.0.0.1"}
+    assert capsys.readouterr().out == 2 * '{\n  "origin": "127.0.0.1"\n}\n'
 
 
 def test_statuses_are_answers(capsys: Captured) -> None:
@@ -83,7 +85,7 @@ def test_debug_shows_the_frames_on_stderr(capsys: Captured) -> None:
     said = capsys.readouterr()
     lines = said.err.splitlines()
     assert json.loads(said.out) == {"origin": "127.0.0.1"}
-    assert "> preface" in lines[0]
+    assert any("> preface" in line for line in lines)
     assert any("< " in line and " HEADERS " in line and ":status=200" in line for line in lines)
     assert "authorization=<14 octets hidden>" in said.err
     assert "c2VjcmV0" not in said.err
@@ -154,11 +156,11 @@ def test_a_file_to_trust_that_does_not_exist(capsys: Captured) -> None:
 def test_a_server_without_h2(certificates: Certificates, capsys: Captured) -> None:
     context = certificates.server_context("http/1.1")
     with RawServer(lambda conversation: None, context) as server:
-        said = fails(capsys, f":{server.port}/", "--verify", str(certificates.authority))
+        said = fails(capsys, f":{server.port}/", "--http2", "--verify", str(certificates.authority))
 
     assert said.startswith(f"localhost:{server.port} does not speak HTTP/2")
     assert "'http/1.1'" in said
-    assert said.endswith("; this command speaks nothing else")
+    assert said.endswith("; without --http2, HTTP/1.1 is spoken to it")
 
 
 def test_a_server_that_does_not_speak_tls(capsys: Captured) -> None:
@@ -263,7 +265,7 @@ def test_whatever_the_server_does_wrong_is_one_line(
     script: Callable[[Conversation], None], capsys: Captured
 ) -> None:
     with RawServer(script) as server:
-        said = fails(capsys, f"http://127.0.0.1:{server.port}/get")
+        said = fails(capsys, "--h2", f"http://127.0.0.1:{server.port}/get")
 
     assert f"127.0.0.1:{server.port}" in said
     assert said.isprintable()
@@ -292,7 +294,7 @@ def test_an_interrupt_has_the_code_of_one(monkeypatch: pytest.MonkeyPatch) -> No
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hyper.cli._run", interrupt)
+    monkeypatch.setattr("hyper.cli.running.run", interrupt)
     assert main(["demo:/"]) == 130
 
 
@@ -302,7 +304,7 @@ def test_an_error_without_words_has_a_name(
     def fail(*_: Any) -> None:
         raise ConnectionAbortedError
 
-    monkeypatch.setattr("hyper.cli._run", fail)
+    monkeypatch.setattr("hyper.cli.running.run", fail)
     assert fails(capsys, "demo:/") == "ConnectionAbortedError"
 
 
@@ -312,7 +314,7 @@ def test_a_bug_of_ours_is_not_made_to_look_like_a_mistake_of_yours(
     def fail(*_: Any) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr("hyper.cli._run", fail)
+    monkeypatch.setattr("hyper.cli.running.run", fail)
     with pytest.raises(KeyError):
         main(["demo:/"])
 
@@ -322,7 +324,12 @@ def test_a_bug_of_ours_is_not_made_to_look_like_a_mistake_of_yours(
 
 def run(*words: str, stdout: Any = subprocess.PIPE) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "hyper", *words]
-    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, timeout=60)
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("NO_COLOR", "FORCE_COLOR", "TERM")
+    }
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, timeout=60, env=variables)
 
 
 def test_a_pipe_gets_the_octets() -> None:
@@ -394,7 +401,10 @@ def test_a_terminal_gets_json_indented() -> None:
     os.close(ours)
 
     assert (done.returncode, done.stderr) == (0, b"")
-    assert said.replace(b"\r\n", b"\n") == b'{\n    "origin": "127.0.0.1"\n}\n'
+    plain = re.sub(rb"\x1b\[[0-9]*m", b"", said).replace(b"\r\n", b"\n")
+    assert plain != said, "and coloured"
+    assert plain.startswith(b"HTTP/2 200 OK\nserver: hyper-demo/")
+    assert plain.endswith(b'\n\n{\n    "origin": "127.0.0.1"\n}\n')
 
 
 def test_mistakes_are_found_before_anything_is_loaded_for_them() -> None:
