@@ -258,8 +258,8 @@ class Gated:
 
 class Lines(Protocol):
     """Requests and answers as lines: ``head 1``, ``data 1 x``, ``end 1``, ``room 1 5``,
-    ``reset 1``, ``slot``, ``goodbye``, ``broken`` (a connection error), ``ping`` (to be answered),
-    ``bug`` (an exception that should not be).
+    ``reset 1``, ``what`` (which says nothing), ``goodbye``, ``broken`` (a connection error),
+    ``ping`` (to be answered), ``bug`` (an exception that should not be).
     """
 
     def __init__(self, lock: CheckedLock, slots: int = 1000) -> None:
@@ -361,6 +361,10 @@ class Lines(Protocol):
         self.accepting = False
         self.out.append("goodbye")
 
+    def rouse(self) -> None:
+        assert self.lock.mine
+        self.out.append("look up")
+
     def data_to_send(self) -> bytes:
         assert self.lock.mine
         if not self.out:
@@ -382,6 +386,8 @@ class Lines(Protocol):
             raise ZeroDivisionError("a bug")
         if word == "ping":
             self.out.append("pong")
+            return []
+        if word == "what":
             return []
         if word == "goodbye":
             self.accepting = False

@@ -285,6 +285,20 @@ def test_a_failure_reaches_everyone_who_waits(what: Any, kind: type[BaseExceptio
             scene.request()
 
 
+def test_a_failure_counts_even_when_the_time_is_up_as_well() -> None:
+    """The error is what happened; that no answer came in time only follows from it."""
+    with checked() as scene:
+        exchange = scene.request()
+        scene.transport.hold_reads = True
+        leader = scene.waiting(exchange, timeout=0.05)
+        scene.transport.arrive(ConnectionResetError(104, "reset"))
+        eventually(lambda: scene.transport.reading)
+        time.sleep(0.1)
+        scene.transport.release()
+        assert leader.finish() is True
+        assert isinstance(exchange.error, ConnectionResetError)
+
+
 def test_a_bug_is_named_as_the_cause() -> None:
     with checked() as scene:
         exchange = scene.request()
@@ -728,7 +742,7 @@ def test_a_queued_request_leaves_when_another_is_cancelled() -> None:
         eventually(lambda: len(scene.pump._followers) == 1)
         scene.pump.cancel(first)
         assert queued.finish() is True
-        assert scene.written == ["request 1", "cancel 1", "request 3"]
+        assert scene.written == ["request 1", "cancel 1", "request 3", "look up"]
         assert third.opened is False
         # The one that was cancelled learns it, though nothing was read: the leader sits in a
         # wait, and hears of it when anything moves.
@@ -739,6 +753,21 @@ def test_a_queued_request_leaves_when_another_is_cancelled() -> None:
 
 
 # Rule 8: dropped responses.
+
+
+def test_a_leader_whose_exchange_another_thread_gives_up_is_roused() -> None:
+    """It sits in poll(), out of reach; an answer of the peer's has it look up."""
+    with checked() as scene:
+        first, second = scene.request(), scene.request()
+        leader, follower = scene.waiting(first), scene.waiting(second)
+        scene.pump.cancel(second)
+        assert follower.finish() is True
+        assert scene.written[-1] == "cancel 3", "a follower is woken without the peer"
+        scene.pump.cancel(first)
+        assert scene.written[-2:] == ["cancel 1", "look up"]
+        scene.transport.arrive(b"what\n")
+        assert leader.finish() is True
+        assert first.error is not None
 
 
 def test_what_nobody_will_read_is_cancelled_by_the_next_thread() -> None:

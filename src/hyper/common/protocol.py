@@ -99,6 +99,9 @@ class Protocol(ABC):
         Nothing more of it is delivered. An exchange that had not ended gets an error.
         """
 
+    def rouse(self) -> None:
+        """Have the peer say something soon, if there is a way, so that who reads looks up."""
+
     @abstractmethod
     def close(self) -> None:
         """Say goodbye: nothing new starts here, and the peer is told."""

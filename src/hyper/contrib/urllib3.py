@@ -266,7 +266,6 @@ class HTTPSConnection(StockConnection):
 
         def shutdown(how: int) -> None:
             body.close()
-            engine.wake()
 
         return HTTPResponse.over(body, sock_shutdown=shutdown, **request.options)
 

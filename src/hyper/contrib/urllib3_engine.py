@@ -16,7 +16,6 @@ from urllib3.util import ssl_
 from urllib3.util.ssltransport import SSLTransport
 
 from ..http20.exceptions import H2NotNegotiatedError
-from ..http20.protocol import HTTP20Protocol
 from ..http20.window import BaseFlowControlManager
 from ..sync.connection import HTTP20Connection
 from ..sync.response import HTTP20Response
@@ -123,15 +122,6 @@ class Engine(HTTP20Connection):
             return self.get_response(stream_id)
         finally:
             self._let_go()
-
-    def wake(self) -> None:
-        """Let whoever reads look up: one thread's exchange was given up by another one.
-
-        The one who reads for everybody sleeps until the server says something; to a PING it does.
-        """
-        pump = self._pump
-        if pump is not None and isinstance(pump.protocol, HTTP20Protocol):
-            pump.call(pump.protocol.ping, b"look up!")
 
     def forget(self, stream_id: int) -> None:
         """Give up a request whose response nobody has asked for, nor will."""

@@ -312,6 +312,10 @@ class HTTP20Protocol(Receiver):
         self._out.append(ping_frame(opaque))
         return exchange
 
+    def rouse(self) -> None:
+        if not (self.closed or self._pings):
+            self.ping(b"look up!")
+
     def data_to_send(self) -> bytes:
         out = self._out
         if not out:

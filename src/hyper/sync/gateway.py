@@ -10,11 +10,8 @@ from __future__ import annotations
 import errno
 import io
 import socket
-from contextlib import suppress
 from typing import Any, Final, cast
 
-from ..common.exceptions import HyperError
-from ..http20.protocol import HTTP20Protocol
 from .gateway_exchange import Gateway, has_octets, has_word
 from .gateway_file import ResponseFile
 from .gateway_request import Head
@@ -275,16 +272,9 @@ class GatewaySocket(Gateway):
         if how == socket.SHUT_WR:
             return
         exchange = self.exchange
-        pump = self.pump
         self.final = True
-        if exchange is None or has_ended(exchange) or self._let_go is None:
-            return
-        pump.cancel(exchange)
-        # A thread that sleeps until the server says something sees it with the answer.
-        protocol = pump.protocol
-        assert isinstance(protocol, HTTP20Protocol)
-        with suppress(HyperError):  # a connection that has ended tells them by itself
-            pump.call(protocol.ping)
+        if exchange is not None and not has_ended(exchange) and self._let_go is not None:
+            self.pump.cancel(exchange)
 
     def unwrap(self) -> socket.socket:
         raise ValueError("TLS cannot be taken off a connection that speaks HTTP/2")

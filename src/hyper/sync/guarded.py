@@ -102,6 +102,7 @@ class Guarded:
         # goodbye if anything was still open.
         self._parting = False
         self._lingering = False
+        self.closed = False
 
         # deque.append and popleft are atomic.
         self.abandoned: deque[Exchange] = deque()
@@ -129,6 +130,7 @@ class Guarded:
                 rest.release()
 
     def _close(self, woken: list[Waiter]) -> None:
+        self.closed = True
         self._read(woken)
         if self.over is None:
             self._call(woken, self.protocol.close)
@@ -301,6 +303,10 @@ class Guarded:
 
     def _cancel(self, woken: list[Waiter], exchange: Exchange) -> None:
         moved = self._call(woken, partial(self.protocol.cancel, exchange))
+        leader = self._leader
+        if leader is not None and leader.exchange is exchange:
+            # Another thread's, which sits in poll(): out of reach from here.
+            self._call(woken, self.protocol.rouse)
         self._notify((exchange, *moved), woken)
 
     def _sweep(self, woken: list[Waiter]) -> None:

@@ -68,6 +68,7 @@ class Pump(Guarded):
 
     protocol, transport  guarded by the lock
     over                 why nothing more will arrive here, or None while it may
+    closed               ``close`` was called, so nobody here wants what has not been sent yet
     last_id              the id of the newest exchange, or None before there is one
     abandoned            exchanges whose response was dropped unread; needs no lock
     """
@@ -346,6 +347,7 @@ class Pump(Guarded):
                     self._fail(error, woken)
                 if not isinstance(error, Exception):
                     raise
+                continue  # to the end that was noted: it counts, even if our time is up as well
             if deadline is not None and monotonic() >= deadline:
                 return False
 

@@ -120,6 +120,9 @@ class Sender(Dialler):
         """Whether the request can be sent again; then its body is at its beginning."""
         asked = response._asked
         exchange = response._exchange
+        if response._pump.closed:
+            # Whoever closed the connection does not want another one for what was queued here.
+            return False
         if getattr(error, "retryable", False):
             if not exchange.opened:
                 # It never left, so it is as new; only that it should not go on for ever.

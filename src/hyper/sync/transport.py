@@ -47,9 +47,9 @@ BATCH_SIZE: Final = 262144
 #: Octets that ``linger`` throws away before it closes all the same.
 LINGER_SIZE: Final = 1 << 20
 
-#: Seconds of one wait at most; ``poll`` takes its milliseconds as a C int. Waits beyond it
-#: end with a True that means no more than "look again".
-LONGEST_WAIT: Final = 86400.0
+#: Seconds of one wait at most. Longer ones end with a True that means no more than "look again":
+#: a thread inside poll() cannot be told that another one has given up what it waits for.
+LONGEST_WAIT: Final = 1.0
 
 # A process that resets SIGPIPE to its default, as command line tools do, must not die of a
 # peer that went away.
@@ -268,8 +268,9 @@ class Transport:
     def wait_readable(self, deadline: float | None) -> bool:
         """Wait until ``read`` may bring something; False once the deadline has passed.
 
-        ``deadline`` is an instant of ``time.monotonic``, or None for as long as it takes. True
-        promises nothing: ``read`` may still answer None. One thread at a time.
+        ``deadline`` is an instant of ``time.monotonic``, or None where there is none. True
+        promises nothing, and comes after a second at most: ``read`` may still answer None. One
+        thread at a time.
         """
         if self.more:
             return True
@@ -280,7 +281,7 @@ class Transport:
             if self.closed:
                 return True
             if deadline is None:
-                self._poll()
+                self._poll(LONGEST_WAIT * 1000)
                 return True
             left = deadline - monotonic()
             wait = (left if left < LONGEST_WAIT else LONGEST_WAIT) * 1000 if left > 0 else 0
@@ -306,7 +307,7 @@ class Transport:
             poll = new_poll()
             poll.register(self._sock, _POLLOUT | _POLLIN if or_readable else _POLLOUT)
             if deadline is None:
-                poll.poll()
+                poll.poll(LONGEST_WAIT * 1000)
                 return True
             left = min(max(deadline - monotonic(), 0.0), LONGEST_WAIT)
             return bool(poll.poll(left * 1000)) or monotonic() < deadline

@@ -356,6 +356,20 @@ def test_a_ping_has_eight_octets() -> None:
         peer.protocol.ping(b"abc")
 
 
+def test_the_peer_is_roused_by_a_ping_unless_one_is_under_way() -> None:
+    peer = connected()
+    peer.protocol.rouse()
+    opaque = peer.expect("PING").opaque
+    peer.protocol.rouse()
+    peer.expect_nothing()
+    peer.ping(opaque, ack=True)
+    peer.protocol.rouse()
+    peer.expect("PING")
+    peer.protocol.connection_lost(None)
+    peer.protocol.rouse()
+    peer.expect_nothing()
+
+
 def test_a_ping_over_a_lost_connection_fails() -> None:
     peer = connected()
     waiting = peer.protocol.ping()

@@ -447,6 +447,30 @@ def test_waiting_for_a_stream_is_a_wait_of_its_own(playing: Playing) -> None:
     assert server.connections == 1
 
 
+def test_closing_fails_a_queued_request_and_dials_no_other_connection(playing: Playing) -> None:
+    """It may be sent again (RFC 9113 §8.7), but that is for who closed the connection to say."""
+
+    def script(heard: Heard) -> None:
+        heard.greet(streams=1)
+        heard.stay()
+
+    server, connection = playing(script)
+    first = connection.request("GET", "/first")
+    leader = Thread(connection.get_response, first)
+    eventually(lambda: connection.max_concurrent_streams == 1)
+    queued = Thread(connection.get_response, connection.request("GET", "/queued"))
+    upload = Thread(connection.request, "POST", "/upload", b"octets")
+    pump: Any = connection._pump
+    eventually(lambda: len(pump._followers) == 2)
+    connection.close()
+    for thread, retryable in ((leader, False), (queued, True), (upload, True)):
+        with pytest.raises(ConnectionError) as caught:
+            thread.finish()
+        assert caught.value.retryable is retryable
+    assert server.connections == 1
+    assert len(server.heads()) == 1
+
+
 def test_a_queued_upload_leaves_when_a_stream_comes_free(playing: Playing) -> None:
     def script(heard: Heard) -> None:
         heard.greet(streams=1)

@@ -692,6 +692,7 @@ def test_a_wait_longer_than_poll_can_count_may_end_early_but_not_fail(
     transport.read()
     monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
     assert transport.wait_readable(float("inf")), "look again"
+    assert transport.wait_readable(None), "look again"
     transport.write(b"x")
     monkeypatch.undo()
     assert transport.wait_writable(float("inf"), or_readable=False)
