@@ -423,24 +423,29 @@ class Server:
             with self.news:
                 self.talks.append(talk)
                 self.news.notify_all()
-            try:
-                script(talk)
+            with contextlib.suppress(OSError, EOFError):
+                self._act(script, talk)
                 if not talk.ended:
                     talk.listen()
-            except TimeoutError:
-                if not self.over.is_set():
-                    raise AssertionError(
-                        f"the script of connection {number} waited {PATIENCE:g} s for the client, "
-                        f"which had written {talk.record or talk.requests}"
-                    ) from None
-            except (OSError, EOFError):
-                pass  # the client has left; what it should have said is for the test to ask
         except BaseException as error:
             self.trouble = self.trouble or error
         finally:
             sock.close()
             with self.news:
                 self.news.notify_all()
+
+
+    def _act(self, script: Script, talk: Talk) -> None:
+        try:
+            script(talk)
+        except TimeoutError:
+            if not self.over.is_set():
+                raise AssertionError(
+                    f"the script of connection {talk.number} waited {PATIENCE:g} s for the "
+                    f"client, which had written {talk.record or talk.requests}"
+                ) from None
+        except (OSError, EOFError):
+            pass  # the client left in the middle of what we said; it has said why before that
 
 
 class Scene:

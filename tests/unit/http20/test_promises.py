@@ -155,6 +155,17 @@ def test_promises_that_must_be_reset_are_counted_too() -> None:
     assert peer.protocol.closed
 
 
+def test_promises_that_are_refused_are_counted_too() -> None:
+    """Each is answered, and nothing else bounds what a flood of them has us write."""
+    peer = connected(enable_push=True)
+    peer.request()
+    for n in range(limits.MAX_PUSHES + limits.RESET_BURST):
+        peer.push_promise(1, 2 + 2 * n, PROMISE)
+    assert not peer.protocol.closed
+    peer.push_promise(1, 2 * (limits.MAX_PUSHES + limits.RESET_BURST) + 2, PROMISE)
+    assert peer.protocol.closed
+
+
 def test_a_promise_on_a_stream_that_is_gone_is_refused() -> None:
     peer = connected(enable_push=True)
     peer.protocol.cancel(peer.request())
