@@ -33,6 +33,7 @@ class Conversation:
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
         self.encoder = hpack.Encoder()
+        self.decoder = hpack.Decoder()
         self._unread = b""
 
     def hear(self) -> int:
@@ -114,12 +115,21 @@ class RawServer:
 
     context      TLS as it says; None for cleartext
     script       None hangs up as soon as a client has connected, before any handshake
+    at_once      do not wait for one client to leave before the next one is served
     connections  how many clients were accepted
     """
 
-    def __init__(self, script: Script | None, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        script: Script | None,
+        context: ssl.SSLContext | None = None,
+        *,
+        at_once: bool = False,
+    ) -> None:
         self.script = script
         self.context = context
+        self.at_once = at_once
+        self.others: list[threading.Thread] = []
         self.connections = 0
         self.trouble: BaseException | None = None
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -141,7 +151,9 @@ class RawServer:
         self.listener.shutdown(socket.SHUT_RDWR)
         self.thread.join(2 * PATIENCE)
         self.listener.close()
-        assert not self.thread.is_alive(), "the raw server still waits for its client"
+        for thread in (self.thread, *self.others):
+            thread.join(2 * PATIENCE)
+            assert not thread.is_alive(), "the raw server still waits for its client"
         if self.trouble is not None and error is None:
             raise self.trouble
 
@@ -153,14 +165,22 @@ class RawServer:
                 return
             self.connections += 1
             connection.settimeout(PATIENCE)
-            try:
-                # A client that has had enough leaves in the middle of what we say.
-                with contextlib.suppress(OSError, EOFError):
-                    self._play(connection)
-            except BaseException as error:
-                self.trouble = error
-            finally:
-                connection.close()
+            if self.at_once:
+                self.others = [each for each in self.others if each.is_alive()]
+                self.others.append(threading.Thread(target=self._entertain, args=(connection,)))
+                self.others[-1].start()
+            else:
+                self._entertain(connection)
+
+    def _entertain(self, connection: socket.socket) -> None:
+        try:
+            # A client that has had enough leaves in the middle of what we say.
+            with contextlib.suppress(OSError, EOFError):
+                self._play(connection)
+        except BaseException as error:
+            self.trouble = error
+        finally:
+            connection.close()
 
     def _play(self, connection: socket.socket) -> None:
         if self.script is None:

@@ -1,14 +1,10 @@
-"""A KeyboardInterrupt at every point: the others get their answers, or an error; nobody hangs.
-
-Python handles signals at the start of functions and after calls. A profile function is called at
-the very same points, so raising from it, once at each of them in turn, is to press Ctrl-C at each.
+"""A KeyboardInterrupt at every point of the pump: the others get their answers, or an error;
+nobody hangs, and no lock stays taken.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -18,29 +14,9 @@ from hyper.sync import guarded
 from hyper.sync import pump as pump_module
 
 from .gated import Scene, Thread, checked, eventually
+from .interrupting import Interrupter
 
 OURS = {pump_module.__file__, guarded.__file__}
-
-
-class Interrupter:
-    """Raises KeyboardInterrupt at the n-th point inside pump and protocol; counts the points."""
-
-    def __init__(self, nth: int) -> None:
-        self.nth = nth
-        self.points = 0
-        self.where = ""
-
-    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
-        code = frame.f_code
-        if event == "c_call" or not (
-            code.co_filename in OURS or code.co_qualname.startswith("Lines.")
-        ):
-            return
-        self.points += 1
-        if self.points == self.nth:
-            name = getattr(argument, "__name__", argument) if event.startswith("c_") else ""
-            self.where = f"{event} {name} in {frame.f_code.co_qualname}, line {frame.f_lineno}"
-            raise KeyboardInterrupt
 
 
 def lead(scene: Scene, others: list[Thread], exchange: Exchange) -> None:
@@ -91,7 +67,7 @@ def fail(scene: Scene, others: list[Thread], exchange: Exchange) -> None:
 
 def play(work: Any, alone: bool, nth: int) -> Interrupter:
     """Do the work, interrupted at the n-th point, with two others waiting; then look after them."""
-    interrupter = Interrupter(nth)
+    interrupter = Interrupter(nth, OURS, ("Lines.",))
     with checked() as scene:
         exchange, second, third = (scene.request() for _ in range(3))
         others: list[Thread] = []
@@ -99,11 +75,8 @@ def play(work: Any, alone: bool, nth: int) -> Interrupter:
             others = [scene.waiting(second), scene.waiting(third)]
 
         def interrupted() -> None:
-            sys.setprofile(interrupter)
-            try:
+            with interrupter.here():
                 work(scene, others, exchange)
-            finally:
-                sys.setprofile(None)
 
         if alone:
             # The interrupted thread comes first, so it leads, and the others follow it.

@@ -207,6 +207,7 @@ class Encoder:
     def _start_afresh(self) -> None:
         """Empty the table here, and in the next block the peer's."""
         capacity = self._table.capacity
+        self._table.clear()
         self.resize(0)
         self.resize(capacity)
         self._encodings.forget()

@@ -153,6 +153,13 @@ class EncoderTable:
         self.capacity = capacity
         self._evict()
 
+    def clear(self) -> None:
+        """Empty it, whatever an insertion that was interrupted has left half done."""
+        self._entries.clear()
+        self._fields.clear()
+        self._names.clear()
+        self.size = 0
+
     def _evict(self) -> None:
         entries = self._entries
         while self.size > self.capacity:

@@ -74,6 +74,11 @@ def own_error(error: BaseException, where: str, partial: bytes = b"") -> BaseExc
     return result
 
 
+# What a response has before it has its exchange: an interrupt may come even there.
+_NOTHING: Final = Exchange()
+_NOTHING.ended = True
+
+
 class Response:
     """The response to one request, over whichever version of HTTP.
 
@@ -91,6 +96,7 @@ class Response:
     status = 0
 
     # The defaults stand on the class: most responses never change them.
+    _exchange = _NOTHING
     _claimed = False  # get_response() has given it to somebody
     _key: object = None  # what it is claimed by: the id that request() returned, or itself
     _repeated = False  # the request has been sent a second time
