@@ -87,7 +87,7 @@ class Tour:
             connection.request("GET", "/get?answer=42")
             response = connection.get_response()
             body = response.read()
-        self.show_frames(lambda line: True, 12)
+        self.show_frames(lambda line: True, 16)
         about = json.loads(body)
         right = response.status == 200 and about["args"] == {"answer": "42"}
         self.check(right, f"{response.status}, {len(body)} octets of JSON about {about['url']}")

@@ -26,9 +26,9 @@ from ..http20.limits import (
     MAX_HEADER_LIST_SIZE,
     MAX_WINDOW,
 )
-from ..http20.messages import checked_fields
 from ..http20.settings import Setting
-from .steps import GoAway, Pause, Request, Reset, Step, Trailers
+from .rules import broken, checked, malformed, read_request, unpadded
+from .steps import GoAway, Pause, Push, Request, Reset, Step, Trailers
 
 __all__ = ["ServerConnection"]
 
@@ -43,6 +43,9 @@ NOT_HTTP2: Final = (
     b"curl --http2-prior-knowledge URL\n"
 )
 
+
+#: Pushes at once, whatever the client allows.
+MAX_PUSHES: Final = 100
 
 _DONE: Final = Pause(-1)  # after the last step
 
@@ -112,6 +115,10 @@ class ServerConnection:
         #: For new streams: what the client grants us, and what we grant it.
         self._initial_windows = (DEFAULT_WINDOW, DEFAULT_WINDOW)
         self._peer_max_frame_size = MAX_FRAME_SIZE
+        #: How many pushes the client takes at once (§6.5.2), and the last stream promised.
+        self._may_push = True
+        self._max_pushes = MAX_PUSHES
+        self._last_push = 0
         self._handlers = {
             frames.DATA: self._on_data,
             frames.HEADERS: self._on_headers,
@@ -140,7 +147,7 @@ class ServerConnection:
                 head = bytes(self._inbox[at : at + FRAME_HEAD_SIZE])
                 length, kind, flags, stream_id = read_frame_head(head)
                 if length > MAX_FRAME_SIZE:
-                    raise _broken(
+                    raise broken(
                         f"frame of {length} octets, {MAX_FRAME_SIZE} allowed (RFC 9113 §4.2)",
                         ErrorCode.FRAME_SIZE_ERROR,
                     )
@@ -204,9 +211,9 @@ class ServerConnection:
 
     def _on_frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         if not self._settled and (kind != frames.SETTINGS or flags & frames.ACK):
-            raise _broken("the first frame is not SETTINGS (RFC 9113 §3.4)")
+            raise broken("the first frame is not SETTINGS (RFC 9113 §3.4)")
         if self._block and (kind != frames.CONTINUATION or stream_id != self._block[0]):
-            raise _broken(f"a field block of stream {self._block[0]} is cut (RFC 9113 §6.10)")
+            raise broken(f"a field block of stream {self._block[0]} is cut (RFC 9113 §6.10)")
         handler = self._handlers.get(kind)
         if handler is None:
             return  # §5.5: unknown types are ignored
@@ -221,7 +228,7 @@ class ServerConnection:
         size = len(payload)
         self._receive_window -= size
         if self._receive_window < 0:
-            raise _broken(
+            raise broken(
                 f"DATA of {size} octets exceeds the connection's window by "
                 f"{-self._receive_window} (RFC 9113 §6.9.1)",
                 ErrorCode.FLOW_CONTROL_ERROR,
@@ -231,18 +238,18 @@ class ServerConnection:
             increment = DEFAULT_WINDOW - self._receive_window
             self.outbox += frames.window_update_frame(0, increment)
             self._receive_window = DEFAULT_WINDOW
-        data = _unpadded(flags, payload)
+        data = unpadded(flags, payload)
         stream = self._stream("DATA", stream_id)
         if stream is None:
             return
         request = stream.request
         if request.ended:
-            raise _broken(
+            raise broken(
                 "DATA after END_STREAM (RFC 9113 §5.1)", ErrorCode.STREAM_CLOSED, stream_id
             )
         stream.receive_window -= size
         if stream.receive_window < 0:
-            raise _broken(
+            raise broken(
                 "DATA exceeds the stream's window (RFC 9113 §6.9.1)",
                 ErrorCode.FLOW_CONTROL_ERROR,
                 stream_id,
@@ -256,24 +263,24 @@ class ServerConnection:
             self._end_request(stream)
 
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
-        block = _unpadded(flags, payload)
+        block = unpadded(flags, payload)
         if flags & frames.PRIORITY_FLAG:
             if len(block) < 5:
-                raise _broken("HEADERS without room for its priority", ErrorCode.FRAME_SIZE_ERROR)
+                raise broken("HEADERS without room for its priority", ErrorCode.FRAME_SIZE_ERROR)
             block = block[5:]  # §5.3.2: deprecated, ignored
         if stream_id % 2 == 0:
-            raise _broken(f"HEADERS on stream {stream_id}: clients use odd ids (RFC 9113 §5.1.1)")
+            raise broken(f"HEADERS on stream {stream_id}: clients use odd ids (RFC 9113 §5.1.1)")
         self._block = (stream_id, flags, bytearray(block), 0)
         if flags & frames.END_HEADERS:
             self._on_block()
 
     def _on_continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
         if self._block is None:
-            raise _broken("CONTINUATION without HEADERS (RFC 9113 §6.10)")
+            raise broken("CONTINUATION without HEADERS (RFC 9113 §6.10)")
         _, first_flags, block, count = self._block
         block += payload
         if count >= MAX_CONTINUATIONS or len(block) > 2 * MAX_HEADER_LIST_SIZE:
-            raise _broken(
+            raise broken(
                 f"field block of more than {MAX_CONTINUATIONS} CONTINUATIONs or "
                 f"{2 * MAX_HEADER_LIST_SIZE} octets",
                 ErrorCode.ENHANCE_YOUR_CALM,
@@ -290,9 +297,9 @@ class ServerConnection:
             # Also when the stream is refused: the table is the whole connection's (§4.3).
             fields = self._decoder.decode(bytes(block))
         except HPACKLimitError as error:
-            raise _broken(str(error), ErrorCode.ENHANCE_YOUR_CALM) from error
+            raise broken(str(error), ErrorCode.ENHANCE_YOUR_CALM) from error
         except HPACKError as error:
-            raise _broken(str(error), ErrorCode.COMPRESSION_ERROR) from error
+            raise broken(str(error), ErrorCode.COMPRESSION_ERROR) from error
         ends = bool(flags & frames.END_STREAM)
         if stream_id > self._last_id:
             if not self._leaving:
@@ -303,25 +310,26 @@ class ServerConnection:
         if stream is None:
             return
         if stream.request.ended:
-            raise _broken(
+            raise broken(
                 "HEADERS after END_STREAM (RFC 9113 §5.1)", ErrorCode.STREAM_CLOSED, stream_id
             )
         if not ends:
-            raise _broken("trailers without END_STREAM (RFC 9113 §8.1)", stream_id=stream_id)
-        stream.request.trailers = _checked(fields, stream_id)
+            raise broken("trailers without END_STREAM (RFC 9113 §8.1)", stream_id=stream_id)
+        stream.request.trailers = checked(fields, stream_id)
         self._end_request(stream)
 
     def _open(self, stream_id: int, fields: Fields, ends: bool) -> None:
-        if len(self._streams) >= self._settings[Setting.MAX_CONCURRENT_STREAMS]:
+        opened = sum(each % 2 for each in self._streams)  # pushes are limited by the client
+        if opened >= self._settings[Setting.MAX_CONCURRENT_STREAMS]:
             self._reset(stream_id, ErrorCode.REFUSED_STREAM)
             return
-        request = Request(*_read_request(fields, stream_id), self._origin)
+        request = Request(*read_request(fields, stream_id), self._origin)
         stream = _Stream(stream_id, request, self._initial_windows)
         lengths = {value for name, value in request.headers if name == b"content-length"}
         if lengths:
             length = lengths.pop()
             if lengths or not length.isdigit():
-                raise _malformed("content-length is not one number", stream_id)
+                raise malformed("content-length is not one number", stream_id)
             stream.unseen = int(length)
         self._streams[stream_id] = stream
         stream.steps = self._answer(request)
@@ -331,26 +339,26 @@ class ServerConnection:
 
     def _end_request(self, stream: _Stream) -> None:
         if stream.unseen:
-            raise _malformed(f"content-length is off by {stream.unseen} octets", stream.id)
+            raise malformed(f"content-length is off by {stream.unseen} octets", stream.id)
         stream.request.ended = True
 
     def _on_priority(self, flags: int, stream_id: int, payload: bytes) -> None:
         if stream_id == 0:
-            raise _broken("PRIORITY on stream 0 (RFC 9113 §6.3)")
+            raise broken("PRIORITY on stream 0 (RFC 9113 §6.3)")
         if len(payload) != 5:
-            raise _broken("PRIORITY is 5 octets long", ErrorCode.FRAME_SIZE_ERROR, stream_id)
+            raise broken("PRIORITY is 5 octets long", ErrorCode.FRAME_SIZE_ERROR, stream_id)
 
     def _on_rst_stream(self, flags: int, stream_id: int, payload: bytes) -> None:
         if len(payload) != 4:
-            raise _broken("RST_STREAM is 4 octets long", ErrorCode.FRAME_SIZE_ERROR)
+            raise broken("RST_STREAM is 4 octets long", ErrorCode.FRAME_SIZE_ERROR)
         self._check_not_idle("RST_STREAM", stream_id)
         self._streams.pop(stream_id, None)
 
     def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
         if stream_id:
-            raise _broken("SETTINGS on a stream (RFC 9113 §6.5)")
+            raise broken("SETTINGS on a stream (RFC 9113 §6.5)")
         if len(payload) % 6 or (flags & frames.ACK and payload):
-            raise _broken(
+            raise broken(
                 f"SETTINGS of {len(payload)} octets (RFC 9113 §6.5)", ErrorCode.FRAME_SIZE_ERROR
             )
         if flags & frames.ACK:
@@ -367,13 +375,17 @@ class ServerConnection:
     def _on_setting(self, setting: int, value: int) -> None:
         if setting == Setting.HEADER_TABLE_SIZE:
             self._encoder.resize(value)
-        elif setting == Setting.ENABLE_PUSH and value > 1:
-            raise _broken(f"ENABLE_PUSH is {value} (RFC 9113 §6.5.2)")
+        elif setting == Setting.ENABLE_PUSH:
+            if value > 1:
+                raise broken(f"ENABLE_PUSH is {value} (RFC 9113 §6.5.2)")
+            self._may_push = bool(value)
+        elif setting == Setting.MAX_CONCURRENT_STREAMS:
+            self._max_pushes = min(value, MAX_PUSHES)
         elif setting == Setting.INITIAL_WINDOW_SIZE:
             change = value - self._initial_windows[0]
             widest = max((stream.send_window for stream in self._streams.values()), default=0)
             if max(value, widest + change) > MAX_WINDOW:
-                raise _broken(
+                raise broken(
                     f"INITIAL_WINDOW_SIZE of {value} is too much (RFC 9113 §6.5.2, §6.9.2)",
                     ErrorCode.FLOW_CONTROL_ERROR,
                 )
@@ -382,36 +394,36 @@ class ServerConnection:
             self._initial_windows = (value, self._initial_windows[1])
         elif setting == Setting.MAX_FRAME_SIZE:
             if not MAX_FRAME_SIZE <= value <= LARGEST_MAX_FRAME_SIZE:
-                raise _broken(f"MAX_FRAME_SIZE is {value} (RFC 9113 §6.5.2)")
+                raise broken(f"MAX_FRAME_SIZE is {value} (RFC 9113 §6.5.2)")
             self._peer_max_frame_size = value
 
     def _on_push_promise(self, flags: int, stream_id: int, payload: bytes) -> None:
-        raise _broken("PUSH_PROMISE from a client (RFC 9113 §8.4)")
+        raise broken("PUSH_PROMISE from a client (RFC 9113 §8.4)")
 
     def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
         if stream_id:
-            raise _broken("PING on a stream (RFC 9113 §6.7)")
+            raise broken("PING on a stream (RFC 9113 §6.7)")
         if len(payload) != 8:
-            raise _broken("PING is 8 octets long", ErrorCode.FRAME_SIZE_ERROR)
+            raise broken("PING is 8 octets long", ErrorCode.FRAME_SIZE_ERROR)
         if not flags & frames.ACK:
             self.outbox += frames.ping_frame(payload, ack=True)
 
     def _on_goaway(self, flags: int, stream_id: int, payload: bytes) -> None:
         if stream_id:
-            raise _broken("GOAWAY on a stream (RFC 9113 §6.8)")
+            raise broken("GOAWAY on a stream (RFC 9113 §6.8)")
         if len(payload) < 8:
-            raise _broken("GOAWAY is 8 octets at least", ErrorCode.FRAME_SIZE_ERROR)
+            raise broken("GOAWAY is 8 octets at least", ErrorCode.FRAME_SIZE_ERROR)
         self._leaving = True  # nothing new will come: close after the last answer
 
     def _on_window_update(self, flags: int, stream_id: int, payload: bytes) -> None:
         if len(payload) != 4:
-            raise _broken("WINDOW_UPDATE is 4 octets long", ErrorCode.FRAME_SIZE_ERROR)
+            raise broken("WINDOW_UPDATE is 4 octets long", ErrorCode.FRAME_SIZE_ERROR)
         increment = unpack(">L", payload)[0] & MAX_WINDOW
         concerned = stream_id or None
         if stream_id:
             self._check_not_idle("WINDOW_UPDATE", stream_id)
         if not increment:
-            raise _broken("WINDOW_UPDATE of 0 (RFC 9113 §6.9)", stream_id=concerned)
+            raise broken("WINDOW_UPDATE of 0 (RFC 9113 §6.9)", stream_id=concerned)
         stream = self._streams.get(stream_id)
         if stream:
             stream.send_window += increment
@@ -422,7 +434,7 @@ class ServerConnection:
             self._send_window += increment
             window = self._send_window
         if window > MAX_WINDOW:
-            raise _broken(
+            raise broken(
                 f"window of {window}, {MAX_WINDOW} is the most (RFC 9113 §6.9.1)",
                 ErrorCode.FLOW_CONTROL_ERROR,
                 concerned,
@@ -431,10 +443,12 @@ class ServerConnection:
     # Streams
 
     def _check_not_idle(self, what: str, stream_id: int) -> None:
+        if stream_id and stream_id % 2 == 0 and stream_id <= self._last_push:
+            return
         if stream_id == 0 or stream_id % 2 == 0 or stream_id > self._last_id:
             if self._leaving and stream_id % 2:
                 return  # above the last id of our GOAWAY: opened, but not for us
-            raise _broken(f"{what} on idle stream {stream_id} (RFC 9113 §5.1)")
+            raise broken(f"{what} on idle stream {stream_id} (RFC 9113 §5.1)")
 
     def _stream(self, what: str, stream_id: int) -> _Stream | None:
         """The stream that DATA or HEADERS is for; ``None`` if we reset it or never took it."""
@@ -442,7 +456,7 @@ class ServerConnection:
         if stream is None:
             self._check_not_idle(what, stream_id)
             if stream_id <= self._last_id and stream_id not in self._resets:
-                raise _broken(
+                raise broken(
                     f"{what} on closed stream {stream_id} (RFC 9113 §5.1)", ErrorCode.STREAM_CLOSED
                 )
         return stream
@@ -491,6 +505,9 @@ class ServerConnection:
         elif isinstance(step, GoAway):
             self.go_away(step.error_code)
             self._next(stream)
+        elif isinstance(step, Push):
+            self._push(stream, step)
+            self._next(stream)
         elif isinstance(step, Trailers):
             self._send_fields(stream, step.fields, end=True)
         else:
@@ -500,6 +517,30 @@ class ServerConnection:
             fields = [(b":status", b"%d" % step.status), *step.fields]
             self._send_fields(stream, fields, end=end)
         return True
+
+    def _push(self, parent: _Stream, step: Push) -> None:
+        """Promise an answer that nobody asked for, if the client takes any (§8.4)."""
+        pushes = sum(not each % 2 for each in self._streams)
+        if not self._may_push or pushes >= self._max_pushes or parent.id % 2 == 0:
+            return
+        asked = parent.request
+        pseudo = {
+            b":method": b"GET",
+            b":scheme": asked.scheme.encode("latin-1"),
+            b":authority": asked.authority.encode("latin-1"),
+            b":path": step.path.encode("ascii"),
+        }
+        self._last_push += 2
+        block = self._encoder.encode(list(pseudo.items()))
+        payload = self._last_push.to_bytes(4, "big") + block
+        head = frame_head(len(payload), frames.PUSH_PROMISE, frames.END_HEADERS, parent.id)
+        self.outbox += head + payload
+        request = Request(pseudo, [], self._origin)
+        request.ended = True
+        stream = _Stream(self._last_push, request, self._initial_windows)
+        self._streams[stream.id] = stream
+        stream.steps = self._answer(request)
+        self._next(stream)
 
     def _send_fields(self, stream: _Stream, fields: Fields, *, end: bool) -> None:
         block = self._encoder.encode(fields)
@@ -524,50 +565,3 @@ class ServerConnection:
         if end:
             self._finish(stream)
         return True
-
-
-def _broken(
-    message: str, error_code: int = ErrorCode.PROTOCOL_ERROR, stream_id: int | None = None
-) -> ProtocolError:
-    return ProtocolError(message, error_code=error_code, stream_id=stream_id)
-
-
-def _malformed(message: str, stream_id: int) -> ProtocolError:
-    return _broken(f"malformed request: {message} (RFC 9113 §8.1.1)", stream_id=stream_id)
-
-
-def _unpadded(flags: int, payload: bytes) -> bytes:
-    if not flags & frames.PADDED:
-        return payload
-    if not payload:
-        raise _broken("PADDED without a pad length", ErrorCode.FRAME_SIZE_ERROR)
-    padding = payload[0]
-    if padding >= len(payload):
-        raise _broken(f"padding of {padding} in {len(payload)} octets (RFC 9113 §6.1)")
-    return payload[1 : len(payload) - padding]
-
-
-_PSEUDO: Final = frozenset((b":method", b":scheme", b":path"))
-
-
-def _read_request(fields: Fields, stream_id: int) -> tuple[dict[bytes, bytes], Fields]:
-    """The pseudo-headers and the headers of a request, if all are valid (§8.2, §8.3)."""
-    count = 0
-    while count < len(fields) and fields[count][0].startswith(b":"):
-        count += 1
-    pseudo = dict(fields[:count])
-    if pseudo.get(b":method") == b"CONNECT":
-        valid = pseudo.keys() == {b":method", b":authority"}  # §8.5
-    else:
-        valid = pseudo.keys() - {b":authority"} == _PSEUDO
-        valid = valid and (pseudo[b":path"] == b"*" or pseudo[b":path"].startswith(b"/"))
-    if not valid or len(pseudo) != count or not all(pseudo.values()):
-        raise _malformed("a pseudo-header is missing, twice, unknown or empty", stream_id)
-    return pseudo, _checked(fields[count:], stream_id)
-
-
-def _checked(fields: Fields, stream_id: int) -> Fields:
-    try:
-        return list(checked_fields(fields))
-    except ValueError as error:
-        raise _malformed(str(error), stream_id) from error

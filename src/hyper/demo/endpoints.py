@@ -10,6 +10,7 @@ import base64
 import gzip
 import hashlib
 import html
+import importlib
 import json
 import random
 import zlib
@@ -21,7 +22,8 @@ from urllib.parse import parse_qs
 from .. import __version__
 from ..common.exchange import Fields
 from ..http20.exceptions import ErrorCode
-from .steps import GoAway, Head, Pause, Request, Reset, Step, Trailers
+from . import site
+from .steps import GoAway, Head, Pause, Push, Request, Reset, Step, Trailers
 
 __all__ = ["ROUTES", "answer", "seeded_chunks"]
 
@@ -308,6 +310,27 @@ def _coded(request: Request, says: str, coding: bytes, compress: Callable[[bytes
     return _whole(200, "application/json", compress(_json_bytes(about)), more)
 
 
+def _brotli(request: Request, argument: str) -> Steps:
+    return _coded_by(request, ("brotli", "brotlicffi"), "brotli", b"br")
+
+
+def _zstd(request: Request, argument: str) -> Steps:
+    return _coded_by(request, ("compression.zstd", "backports.zstd"), "zstd", b"zstd")
+
+
+def _coded_by(request: Request, modules: tuple[str, ...], extra: str, coding: bytes) -> Steps:
+    for name in modules:
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue
+        return _coded(request, extra, coding, module.compress)
+    return _text(
+        501,
+        f"{extra} is not installed where this demo runs: python -m pip install hyper[{extra}]\n",
+    )
+
+
 def _etag(request: Request, argument: str) -> Steps:
     tag = b'"%s"' % argument.encode()
     asked = [part.strip() for part in (request.header(b"if-none-match") or b"").split(b",")]
@@ -327,6 +350,36 @@ def _trailers(request: Request, argument: str) -> Steps:
 def _hints(request: Request, argument: str) -> Steps:
     yield Head(103, [(b"link", b"</style.css>; rel=preload; as=style")])
     yield from _get(request, argument)
+
+
+def _push(request: Request, argument: str) -> Steps:
+    for path in site.PUSHED:
+        yield Push(path)
+    yield from _whole(200, "text/html; charset=utf-8", site.PUSHING.encode())
+
+
+def _page(request: Request, argument: str) -> Steps:
+    yield Head(103, [(b"link", b"</assets/style.css>; rel=preload; as=style")])
+    for path in site.PUSHED:
+        yield Push(path)
+    yield from _whole(200, "text/html; charset=utf-8", site.PAGE.encode())
+
+
+def _asset(request: Request, argument: str) -> Steps:
+    asset = site.ASSETS.get(argument)
+    if asset is None:
+        yield from _text(404, f"the assets of /page are {', '.join(sorted(site.ASSETS))}\n")
+        return
+    body = asset.body()
+    yield Pause(asset.wait)
+    more = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"max-age=60")]
+    yield Head(200, _fields(asset.content_type, more))
+    # As if it came from afar: in pieces, with pauses.
+    step = -(-len(body) // asset.pieces)
+    for at in range(0, len(body), step):
+        if at:
+            yield Pause(asset.pause)
+        yield body[at : at + step]
 
 
 def _reset(request: Request, argument: str) -> Steps:
@@ -374,6 +427,7 @@ def _routes() -> Iterator[Route]:
     yield Route("/delete", ("DELETE",), "the same by DELETE", _post, "/delete")
     yield Route("/anything", _ANY, "the same, any method and path", _anything, "/anything/x")
     yield Route("/digest", ("POST", "PUT"), "size and SHA-256 of any upload", _digest, "/digest")
+    yield Route("/upload", ("POST", "PUT"), "the same under a plainer name", _digest, "/upload")
     yield Route("/echo", ("POST", "PUT"), "the body, while it is coming in", _echo, "/echo")
     yield Route("/headers", _READ, "the request's header fields", _headers_only, "/headers")
     yield Route("/ip", _READ, "the client's address", _ip, "/ip")
@@ -386,9 +440,15 @@ def _routes() -> Iterator[Route]:
     yield Route("/drip", _READ, "?numbytes=10&duration=2&delay=0", _drip, "/drip")
     yield Route("/gzip", _READ, "compressed with gzip", _gzip, "/gzip")
     yield Route("/deflate", _READ, "compressed with deflate (zlib)", _deflate, "/deflate")
+    yield Route("/brotli", _READ, "compressed with brotli, if installed", _brotli, "/brotli")
+    yield Route("/zstd", _READ, "compressed with zstd, if installed", _zstd, "/zstd")
     yield Route("/etag/X", _READ, '304 to If-None-Match: "X"', _etag, "/etag/abc")
     yield Route("/trailers", _READ, "fields after the body", _trailers, "/trailers")
     yield Route("/hints", _READ, "103 Early Hints first", _hints, "/hints")
+    yield Route("/early-hints", _READ, "the same", _hints, "/early-hints")
+    yield Route("/push", _READ, "a page that pushes what it links", _push, "/push")
+    yield Route("/page", _READ, "a page with much to fetch, from afar", _page, "/page")
+    yield Route("/assets/X", _READ, "what /page links", _asset, "/assets/style.css")
     yield Route("/reset", _ANY, "RST_STREAM instead of an answer; ?code=", _reset, "/reset")
     yield Route("/cut", _READ, "half a body, then RST_STREAM; ?code=", _cut, "/cut")
     yield Route("/goaway", _READ, "GOAWAY, then an answer; ?code=", _goaway, "/goaway")

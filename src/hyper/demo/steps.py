@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..common.exchange import Fields
 
-__all__ = ["GoAway", "Head", "Pause", "Request", "Reset", "Step", "Trailers"]
+__all__ = ["GoAway", "Head", "Pause", "Push", "Request", "Reset", "Step", "Trailers"]
 
 
 class Head(NamedTuple):
@@ -41,9 +41,15 @@ class GoAway(NamedTuple):
     error_code: int
 
 
+class Push(NamedTuple):
+    """A step: push what is at this path, if the client takes pushes."""
+
+    path: str
+
+
 #: ``bytes`` are a piece of the body, one DATA frame if it fits; ``None`` waits for more of the
 #: request's body, or its end.
-Step = Head | bytes | memoryview | Trailers | Pause | Reset | GoAway | None
+Step = Head | bytes | memoryview | Trailers | Pause | Push | Reset | GoAway | None
 
 
 class Request:

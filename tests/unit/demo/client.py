@@ -81,6 +81,7 @@ class Client:
     acks        of SETTINGS; ``pongs`` of PING
     increments  of the connection's window
     frames      names and stream ids of all that came
+    promises    parent and request of what is pushed, by its stream id
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Client:
         self.pongs: list[bytes] = []
         self.increments: list[int] = []
         self.frames: list[tuple[str, int]] = []
+        self.promises: dict[int, tuple[int, dict[str, str]]] = {}
         self._block = b""
         self._next_id = 1
         if greet is not None:
@@ -195,6 +197,10 @@ class Client:
             answer.pieces.append(parsed.data)
         elif kind == "RST_STREAM":
             answer.reset = parsed.error_code
+        elif kind == "PUSH_PROMISE":
+            pairs = self.decoder.decode(parsed.data, raw=True)
+            request = {name.decode(): value.decode("latin-1") for name, value in pairs}
+            self.promises[parsed.promised_stream_id] = (parsed.stream_id, request)
         elif kind == "GOAWAY":
             self.goaway = (parsed.last_stream_id, parsed.error_code, parsed.additional_data)
         elif kind == "PING":

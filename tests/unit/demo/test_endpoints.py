@@ -6,15 +6,19 @@ import base64
 import gzip
 import hashlib
 import json
+import re
+import sys
 import zlib
 from email.utils import parsedate_to_datetime
 
 import pytest
 
-from hyper.demo import seeded_chunks
+from hyper.common.coding import accept_encoding, decoder
+from hyper.demo import seeded_chunks, site
 from hyper.demo.endpoints import MAX_BODY, ROUTES
 from hyper.http20.exceptions import ErrorCode
 
+from ...peer import frame
 from .client import Answer, Client, data, settings, window_update
 
 
@@ -124,9 +128,10 @@ def test_a_body_may_come_along_with_its_head(client: Client) -> None:
     assert client.stream(5).body == b"hereit is"
 
 
-def test_digest_takes_any_upload(client: Client) -> None:
+@pytest.mark.parametrize("path", ["/digest", "/upload"])
+def test_digest_takes_any_upload(client: Client, path: str) -> None:
     body = bytes(range(256)) * 300
-    answer = upload(client, "/digest", body)
+    answer = upload(client, path, body)
 
     assert answer.json == {"sha256": hashlib.sha256(body).hexdigest(), "size": len(body)}
 
@@ -228,6 +233,29 @@ def test_codings_can_be_decoded(client: Client) -> None:
     assert json.loads(zlib.decompress(deflated.body))["deflated"] is True
 
 
+@pytest.mark.parametrize(("path", "coding"), [("/brotli", b"br"), ("/zstd", b"zstd")])
+def test_installed_codings_can_be_decoded(client: Client, path: str, coding: bytes) -> None:
+    if coding not in accept_encoding().split(b", "):
+        pytest.skip(f"nothing here decodes {coding.decode()}")
+    answer = client.ask(path)
+    unpacked = decoder([coding])
+
+    assert answer.headers["content-encoding"] == coding.decode()
+    assert unpacked is not None
+    assert json.loads(unpacked.decode(answer.body, 100_000))[path[1:]] is True
+
+
+def test_a_coding_that_is_not_installed_is_named_with_its_extra(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("brotli", "brotlicffi", "compression.zstd", "backports.zstd"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for path in ("/brotli", "/zstd"):
+        answer = client.ask(path)
+        assert answer.status == 501
+        assert f"pip install hyper[{path[1:]}]" in answer.body.decode()
+
+
 def test_etag_spares_what_is_known(client: Client) -> None:
     """RFC 9110 §13.1.2."""
     assert client.ask("/etag/abc").headers["etag"] == '"abc"'
@@ -247,10 +275,92 @@ def test_trailers_follow_the_body(client: Client) -> None:
 
 def test_hints_come_first(client: Client) -> None:
     """RFC 8297."""
-    answer = client.ask("/hints")
+    for path in ("/hints", "/early-hints"):
+        answer = client.ask(path)
+        assert [status for status, _ in answer.heads] == [103, 200]
+        assert answer.heads[0][1][0][0] == "link"
 
-    assert [status for status, _ in answer.heads] == [103, 200]
-    assert answer.heads[0][1][0][0] == "link"
+
+def test_a_page_pushes_what_it_links_to_those_who_take_it(client: Client) -> None:
+    """RFC 9113 §8.4: promised before the page that names it, on a stream of the server's."""
+    answer = client.ask("/push")
+    client.turn(1)
+
+    assert client.promises == {
+        number: (
+            1,
+            {":method": "GET", ":scheme": "http", ":authority": "localhost:80", ":path": path},
+        )
+        for number, path in ((2, "/assets/style.css"), (4, "/assets/app.js"))
+    }
+    assert answer.ended
+    for number, (_, request) in client.promises.items():
+        assert request[":path"] in answer.body.decode()
+        pushed = client.stream(number)
+        assert (pushed.status, pushed.ended) == (200, True)
+        assert pushed.body == client_body(request[":path"])
+    kinds = [each for each in client.frames if each[0] in ("PUSH_PROMISE", "HEADERS")]
+    assert kinds[:3] == [("PUSH_PROMISE", 1), ("PUSH_PROMISE", 1), ("HEADERS", 1)]
+
+
+def client_body(path: str) -> bytes:
+    """What one gets by asking for it."""
+    client = Client()
+    client.send(settings(initial_window_size=2**30), window_update(2**30))
+    answer = client.ask(path)
+    for _ in range(20):
+        client.turn(1)
+    assert answer.ended
+    return answer.body
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [settings(enable_push=0), settings(max_concurrent_streams=0)],
+    ids=["push off", "no streams"],
+)
+def test_nothing_is_pushed_to_who_does_not_take_it(client: Client, refusal: bytes) -> None:
+    client.send(refusal)
+
+    assert client.ask("/push").ended
+    assert client.promises == {}
+
+
+def test_a_push_may_be_refused(client: Client) -> None:
+    client.ask("/push")
+    client.send(frame("RST_STREAM", 0, 2, b"\0\0\0\x08"), window_update(5, 4))
+    client.turn(1)
+
+    assert client.goaway is None
+    assert not client.stream(2).heads
+    assert client.stream(4).ended
+
+
+def test_a_page_links_what_is_there(client: Client) -> None:
+    client.send(settings(enable_push=0))
+    page = client.ask("/page")
+
+    assert [status for status, _ in page.heads] == [103, 200]
+    names = set(re.findall(r"assets/([\w.-]+)", page.body.decode() + site.STYLE))
+    names |= set(re.findall(r"url\((\w+\.png)\)", site.STYLE)) - {"nothing.png"}
+    assert names == set(site.ASSETS)
+    for name, asset in site.ASSETS.items():
+        body = client_body(f"/assets/{name}")
+        assert body == asset.body()
+        assert body.startswith(b"\x89PNG") == name.endswith(".png")
+    assert client.ask("/assets/nothing.png").status == 404
+
+
+def test_what_is_linked_comes_late_and_in_pieces(client: Client) -> None:
+    answer = client.ask("/assets/photo-1.png")
+    assert not answer.heads
+    client.turn(0.06)
+    assert answer.status == 200
+    assert 0 < len(answer.body) < int(answer.headers["content-length"])
+    for _ in range(10):
+        client.turn(0.05)
+    assert answer.ended
+    assert len(answer.body) == int(answer.headers["content-length"])
 
 
 def test_reset_and_cut_end_by_rst_stream(client: Client) -> None:
