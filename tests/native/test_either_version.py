@@ -200,7 +200,7 @@ def test_ports_versions_and_names() -> None:
     assert HTTPConnection("h").version == HTTP11Connection("h:443").version == "HTTP/1.1"
     assert HTTPConnection("h:443").version == HTTP20Connection("h").version == "HTTP/2"
     assert HTTP11Connection("h").max_concurrent_streams == 1
-    assert HTTPConnection("h").max_concurrent_streams == 100
+    assert HTTPConnection("h").max_concurrent_streams == 1, "until it is known"
     assert repr(HTTP11Connection("h")) == "<HTTP11Connection http://h:80>"
     positional = HTTPConnection("h", 80, False, None, True, None, "p:1", None, {"a": "b"}, 5)
     assert (positional.proxy_host, positional.proxy_port, positional.timeout) == ("p", 1, 5)

@@ -86,8 +86,9 @@ MAX_PUSHES: Final = 100
 #: Debug data of a GOAWAY that we keep and show.
 MAX_DEBUG_DATA: Final = 1024
 
-#: Requests that may be open before the peer's first SETTINGS has said how many it takes.
-INITIAL_MAX_STREAMS: Final = 100
+#: Requests that may be open before the peer's first SETTINGS has said how many it takes. One, as
+#: no peer takes fewer; more would be fatal to a burst where it does (docs/decisions/0010).
+INITIAL_MAX_STREAMS: Final = 1
 
 #: The last stream id a client can use (RFC 9113 §5.1.1).
 LAST_STREAM_ID: Final = 2**31 - 1

@@ -297,12 +297,12 @@ class HTTPConnection(Piecewise):
     def max_concurrent_streams(self) -> int:
         """How many requests the server lets us have open; more wait in order.
 
-        Until the server has been heard, what is assumed of it (RFC 9113 §6.5.2). Over HTTP/1.1
-        it is 1.
+        Until the server has been heard it is 1, which every server allows. Over HTTP/1.1 it
+        stays so.
         """
         pump = self._pump
         if pump is None:
-            return INITIAL_MAX_STREAMS if 20 in self._versions else 1
+            return INITIAL_MAX_STREAMS
         protocol = pump.protocol
         return protocol.max_concurrent_streams if isinstance(protocol, HTTP20Protocol) else 1
 

@@ -143,14 +143,14 @@ def test_without_a_limit_everything_is_sent(peer: Peer) -> None:
     assert len(opened(peer)) == 500
 
 
-def test_before_the_servers_settings_100_streams_are_opened() -> None:
-    """As Go does; §5.1.2 lets a client be careful."""
+def test_before_the_servers_settings_one_stream_is_opened() -> None:
+    """A server may allow as few, and is free to end the connection of who opens more (§5.1.2)."""
     peer = fresh()
     ask(peer, 101)
     peer.expect_preface()
-    assert len(opened(peer)) == 100
-    peer.settings(max_concurrent_streams=101)
-    assert opened(peer) == [201]
+    assert opened(peer) == [1]
+    peer.settings(max_concurrent_streams=100)
+    assert opened(peer) == list(range(3, 201, 2))
 
 
 def test_max_concurrent_streams_is_public() -> None:
