@@ -7,9 +7,10 @@ from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from ..common.exceptions import HyperError
 from ..sync.connection import HTTP11Connection, HTTP20Connection, HTTPConnection
 from .arguments import Options
-from .failing import UsageError
+from .failing import CommandError, UsageError
 from .proxies import proxy_for
 from .request import Request
 from .target import Target
@@ -81,10 +82,16 @@ class Client:
             turn.response = turn.connection.get_response(turn.stream_id)
         except BaseException as error:
             self.watchers.ended(turn, error)
+            if isinstance(error, HyperError) and self._may_be_of_another_mind(turn):
+                raise CommandError(f"{error}; if it speaks HTTP/2 without TLS: --h2") from error
             raise
         turn.stream_id = turn.response.stream_id
         self.watchers.answered(turn)
         return turn
+
+    def _may_be_of_another_mind(self, turn: Turn) -> bool:
+        """Whether HTTP/1.1 was only our guess, and all that came was no head of it."""
+        return isinstance(turn.connection, HTTP11Connection) and self.options.protocol is None
 
     def _made(self, target: Target) -> HTTPConnection:
         options = self.options
