@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from ..common.exceptions import HyperError
 from ..common.exceptions import ProxyError as HyperProxyError
+from ..common.fields import refuse_pseudo_headers
 from ..http20.exceptions import H2NotNegotiatedError
 from ..http20.window import BaseFlowControlManager
 from ..sync.connection import HTTP20Connection
@@ -352,6 +353,7 @@ def _body_and_timeout(request: Any, upload: _Upload) -> tuple[_Upload | bytes | 
 
 def _headers(request: Any) -> list[tuple[bytes, bytes]]:
     headers = list(request.headers.raw)
+    refuse_pseudo_headers(headers)  # the URL alone says what is asked for
     if "accept-encoding" not in request.headers:
         # Left out on purpose, so there shall be none of ours either.
         headers.append((b"accept-encoding", b"identity"))

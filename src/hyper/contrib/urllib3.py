@@ -25,6 +25,7 @@ from urllib3.util import SKIP_HEADER, Timeout, ssl_
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs, resolve_ssl_version
 
 from ..common.exceptions import HyperError
+from ..common.fields import refuse_pseudo_headers
 from ..http20.exceptions import H2NotNegotiatedError
 from ..http20.window import BaseFlowControlManager
 from ..sync.transport import TLSTransport, Transport
@@ -381,6 +382,7 @@ def extract() -> None:
 def _fields(headers: Mapping[Any, Any]) -> list[tuple[bytes, bytes]]:
     """What urllib3 would send: its defaults added, ISO 8859-1, nothing that is to be skipped."""
     given = [(_text(name).lower(), _text(value).strip(b" \t")) for name, value in headers.items()]
+    refuse_pseudo_headers(given)  # to urllib3 they are no header names; to the engine they are
     names = {name for name, _ in given}
     fields = [pair for pair in given if pair[1] != _SKIP]
     if not any(name == b"accept-encoding" for name, _ in fields):

@@ -1,7 +1,7 @@
 """HTTP/1.1 messages as they stand on the wire (RFC 9112 §2 to §5): request heads out, lines in.
 
-The one home of what an HTTP/1.1 head may look like, on the way out (ValueError, before anything
-is sent) and on the way in (InvalidResponseError).
+What is sent is held against ``common.fields`` (ValueError, before anything leaves); this is the
+one home of what an HTTP/1.1 head may look like on the way in (InvalidResponseError).
 """
 
 from __future__ import annotations
@@ -12,6 +12,19 @@ from typing import Final, NamedTuple
 
 from ..common.exceptions import InvalidResponseError
 from ..common.exchange import Fields
+from ..common.fields import (
+    AUTHORITY,
+    FIELD_NAME,
+    FIELD_VALUE,
+    PATH,
+    SCHEME,
+    TOKEN,
+    bad_authority,
+    bad_field,
+    bad_method,
+    bad_path,
+    bad_scheme,
+)
 from . import limits
 
 __all__ = [
@@ -25,18 +38,6 @@ __all__ = [
     "whole_head",
 ]
 
-#: A token (RFC 9110 §5.6.2), which a method is, and a field name that is received.
-_TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: A field name to send. Lower case, as everywhere in here: so a name has one spelling, and none
-#: slips past whoever looks for it.
-_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
-#: A value to send: no CR, LF or NUL, and no blank at either end.
-_VALUE: Final = re.compile(rb"(?![ \t])[^\0\r\n]*(?<![ \t])")
-#: What may stand for a path (§3.2.1, §3.2.4): visible octets only, no fragment.
-_PATH: Final = re.compile(rb"/[!\"$-~]*|\*")
-#: Without userinfo (RFC 9110 §4.2.4). Brackets and colons are for addresses and ports.
-_AUTHORITY: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]+")
-_SCHEME: Final = re.compile(rb"[a-z][a-z0-9+.-]*")
 #: What CONNECT asks for: with a port, whichever it is (§3.2.3).
 _HOST_AND_PORT: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]*[^:]:[0-9]+")
 
@@ -67,28 +68,22 @@ def request_target(
 
     Raises ValueError for anything that cannot be sent.
     """
-    if _TOKEN.fullmatch(method) is None:
-        raise ValueError(f"method {method!r} is not a token (RFC 9110 §9.1)")
-    if _AUTHORITY.fullmatch(authority) is None:
-        raise ValueError(
-            f"authority {authority!r} is not host[:port] (RFC 9112 §3.2); userinfo, blanks and "
-            "8-bit octets cannot be in it"
-        )
+    if TOKEN.fullmatch(method) is None:
+        raise bad_method(method)
+    if AUTHORITY.fullmatch(authority) is None:
+        raise bad_authority(authority)
     if method == b"CONNECT":
         if _HOST_AND_PORT.fullmatch(authority) is None:
             raise ValueError(
                 f"CONNECT names host and port (RFC 9112 §3.2.3), not {authority!r}; add the port"
             )
         return authority
-    if _PATH.fullmatch(path) is None or (path == b"*" and method != b"OPTIONS"):
-        raise ValueError(
-            f"path {path!r} must start with '/' and hold visible ASCII without '#' (RFC 9112 "
-            "§3.2.1), or be the '*' of OPTIONS; percent-encode the rest"
-        )
+    if PATH.fullmatch(path) is None or (path == b"*" and method != b"OPTIONS"):
+        raise bad_path(path)
     if not absolute:
         return path
-    if _SCHEME.fullmatch(scheme) is None:
-        raise ValueError(f"scheme {scheme!r} is not a URI scheme (RFC 3986 §3.1)")
+    if SCHEME.fullmatch(scheme) is None:
+        raise bad_scheme(scheme)
     # §3.2.4: the last proxy makes the '*' out of a path that is empty.
     return b"%b://%b%b" % (scheme, authority, b"" if path == b"*" else path)
 
@@ -106,15 +101,8 @@ def trailer_section(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
 def _lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     lines = []
     for name, value in fields:
-        if _NAME.fullmatch(name) is None:
-            if name.startswith(b":"):
-                raise ValueError(f"pseudo-header {name!r} cannot be set here (RFC 9113 §8.3)")
-            raise ValueError(f"header name {name!r} is not a token in lower case (RFC 9110 §5.1)")
-        if _VALUE.fullmatch(value) is None:
-            raise ValueError(
-                "header values may not contain CR, LF or NUL, nor start or end with a blank "
-                f"(RFC 9110 §5.5): {name.decode()!r}; encode the value first"
-            )
+        if FIELD_NAME.fullmatch(name) is None or FIELD_VALUE.fullmatch(value) is None:
+            raise bad_field(name)
         lines.append(b"%b: %b\r\n" % (name, value))
     return b"".join(lines)
 
@@ -175,7 +163,7 @@ def read_status_line(line: bytes) -> tuple[int, int, bytes]:
 def read_field(line: bytes) -> tuple[bytes, bytes]:
     """``(name in lower case, value)`` of a field line (§5)."""
     name, colon, value = line.partition(b":")
-    if not colon or _TOKEN.fullmatch(name) is None:
+    if not colon or TOKEN.fullmatch(name) is None:
         raise InvalidResponseError(
             f"not a field line (RFC 9112 §5), from its start to the colon: {name[:_SHOWN]!r}"
         )

@@ -1,8 +1,8 @@
 """HTTP messages as HTTP/2 writes them (RFC 9113 §8): requests into fields, fields into responses.
 
-The one home of what a field may look like, on the way out (ValueError, before anything is sent)
-and on the way in (``MalformedError``, which the protocol answers with RST_STREAM). Knows fields;
-what they do to a stream is the protocol's business.
+What is sent is held against ``common.fields`` (ValueError, before anything leaves); this is the
+one home of what a field may look like on the way in (``MalformedError``, which the protocol answers
+with RST_STREAM). Knows fields; what they do to a stream is the protocol's business.
 """
 
 from __future__ import annotations
@@ -13,14 +13,25 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from ..common.exchange import Fields
+from ..common.fields import (
+    AUTHORITY,
+    FIELD_NAME,
+    FIELD_VALUE,
+    PATH,
+    SCHEME,
+    TOKEN,
+    bad_authority,
+    bad_field,
+    bad_method,
+    bad_path,
+    bad_scheme,
+)
 
 __all__ = [
-    "PATH",
     "FieldTuple",
     "Head",
     "MalformedError",
     "Promise",
-    "bad_path",
     "checked_fields",
     "read_head",
     "read_promise",
@@ -32,19 +43,8 @@ __all__ = [
 #: Fields that can be the key of a cache.
 FieldTuple = tuple[tuple[bytes, bytes], ...]
 
-#: What RFC 9110 §5.6.2 calls a token, which a method is.
-_TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: A field name for the wire: a token in lower case (§8.2.1).
-_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 #: Names to put up with: §8.2.1 forbids controls, blanks, upper case, colons and 8 bit.
 _RECEIVED_NAME: Final = re.compile(rb"[!-9;-@\[-~]+")
-#: A field value: no NUL, LF or CR, and no blank at either end (§8.2.1).
-_VALUE: Final = re.compile(rb"(?![ \t])[^\0\r\n]*(?<![ \t])")
-#: :path and :authority: visible octets only, as RFC 9112 §3.2 has them; and no fragment.
-PATH: Final = re.compile(rb"/[!\"$-~]*|\*")
-#: Without userinfo (§8.3.1). Brackets and colons are for addresses and ports.
-_AUTHORITY: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]+")
-_SCHEME: Final = re.compile(rb"[a-z][a-z0-9+.-]*")
 
 #: Fields about the connection, which HTTP/2 has not got (§8.2.2).
 CONNECTION_SPECIFIC: Final = frozenset(
@@ -90,27 +90,16 @@ def request_target(method: bytes, scheme: bytes, authority: bytes) -> FieldTuple
 
     Raises ValueError for anything that cannot be one.
     """
-    if _TOKEN.fullmatch(method) is None:
-        raise ValueError(f"method {method!r} is not a token (RFC 9110 §9.1)")
-    if _AUTHORITY.fullmatch(authority) is None:
-        raise ValueError(
-            f"authority {authority!r} is not host[:port] (RFC 9113 §8.3.1); userinfo, blanks and "
-            "8-bit octets cannot be in it"
-        )
+    if TOKEN.fullmatch(method) is None:
+        raise bad_method(method)
+    if AUTHORITY.fullmatch(authority) is None:
+        raise bad_authority(authority)
     if method == b"CONNECT":
         # §8.5: a tunnel has neither scheme nor path.
         return ((b":method", method), (b":authority", authority))
-    if _SCHEME.fullmatch(scheme) is None:
-        raise ValueError(f"scheme {scheme!r} is not a URI scheme (RFC 3986 §3.1)")
+    if SCHEME.fullmatch(scheme) is None:
+        raise bad_scheme(scheme)
     return ((b":method", method), (b":scheme", scheme), (b":authority", authority))
-
-
-def bad_path(path: bytes) -> ValueError:
-    """What to raise for a path that ``PATH`` does not match (§8.3.1)."""
-    return ValueError(
-        f"path {path!r} must start with '/' and hold visible ASCII without '#' (RFC 9113 §8.3.1); "
-        "percent-encode the rest"
-    )
 
 
 def checked_fields(fields: Iterable[tuple[bytes, bytes]]) -> FieldTuple:
@@ -120,15 +109,8 @@ def checked_fields(fields: Iterable[tuple[bytes, bytes]]) -> FieldTuple:
     """
     result = tuple(fields)
     for name, value in result:
-        if _NAME.fullmatch(name) is None:
-            if name.startswith(b":"):
-                raise ValueError(f"pseudo-header {name!r} cannot be set here (RFC 9113 §8.3)")
-            raise ValueError(f"header name {name!r} is not a token in lower case (RFC 9113 §8.2.1)")
-        if _VALUE.fullmatch(value) is None:
-            raise ValueError(
-                f"header values may not contain CR, LF or NUL, nor start or end with a blank "
-                f"(RFC 9113 §8.2.1): {name.decode()!r}; encode the value first"
-            )
+        if FIELD_NAME.fullmatch(name) is None or FIELD_VALUE.fullmatch(value) is None:
+            raise bad_field(name)
         if name in CONNECTION_SPECIFIC:
             raise ValueError(
                 f"{name.decode()!r} is about an HTTP/1.1 connection and may not be sent "
@@ -213,7 +195,7 @@ def _check(fields: Fields, valid: set[tuple[bytes, bytes]]) -> int | None:
                     f"pseudo-header {name[:40]!r} is unknown, late or twice (RFC 9113 §8.3)"
                 )
             raise MalformedError(f"field name {name[:40]!r} is not valid (RFC 9113 §8.2.1)")
-        if _VALUE.fullmatch(value) is None:
+        if FIELD_VALUE.fullmatch(value) is None:
             raise MalformedError(f"the value of {name[:40]!r} is not valid (RFC 9113 §8.2.1)")
         if name in CONNECTION_SPECIFIC:
             raise MalformedError(f"{name!r} has no place in HTTP/2 (RFC 9113 §8.2.2)")

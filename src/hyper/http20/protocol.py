@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable
 
 from ..common.exceptions import own_copy
 from ..common.exchange import Exchange
+from ..common.fields import PATH, bad_path
 from . import limits
 from .exceptions import ErrorCode, HTTP20Error
 from .frames import (
@@ -24,14 +25,7 @@ from .frames import (
     settings_frame,
     window_update_frame,
 )
-from .messages import (
-    PATH,
-    FieldTuple,
-    bad_path,
-    checked_fields,
-    request_target,
-    section_size,
-)
+from .messages import FieldTuple, checked_fields, request_target, section_size
 from .receiving import Receiver
 from .stream import Stream
 from .window import bad_increment

@@ -123,6 +123,9 @@ class GatewaySocket(Gateway):
                     self._start(what)
                 else:
                     self._send_body(what)
+            if self._reader.line and not self._begun and self.exchange and self._reader.begun:
+                # Octets beyond a content-length, which would be the next request's beginning.
+                raise self._out_of_turn()
         except BaseException:
             self._reader.reset()
             raise

@@ -97,10 +97,7 @@ class Gateway:
         former = self.exchange
         if former is not None and not self._done:
             if not self._begun and former.error is None:
-                raise ValueError(
-                    "a request was written before the response to the former one was read; on "
-                    "this socket they take turns"
-                )
+                raise self._out_of_turn()
             # Given up half-read, which on HTTP/1.1 would leave its rest in the way.
             self._out.clear()
             self.pump.cancel(former)
@@ -131,6 +128,12 @@ class Gateway:
         self._see_through(exchange)
         if head.expects and head.length:
             self._await_word(exchange)
+
+    def _out_of_turn(self) -> ValueError:
+        return ValueError(
+            "a request was written before the response to the former one was read; on this socket "
+            "they take turns, and a body is as long as its content-length says (RFC 9110 §8.6)"
+        )
 
     def _check_port(self, authority: bytes) -> None:
         """See that a connection which others have made leads to where this request goes.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from ..common.body import declared_length
+from ..common.fields import TOKEN
 from .request import HOP_BY_HOP
 
 __all__ = ["Head", "Piece", "RequestReader"]
@@ -28,7 +29,6 @@ SEARCHED: Final = 8192
 MAX_REMEMBERED: Final = 16
 MAX_REMEMBERED_SIZE: Final = 4096
 
-_TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VERSION: Final = re.compile(rb"HTTP/1\.([01])")
 _ABSOLUTE: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?", re.DOTALL)
@@ -69,12 +69,14 @@ class RequestReader:
     """Reads one request after the other.
 
     resting  True between requests, when nothing of the next one has come
+    line     the beginning of a head, or of a line, whose end has not come
+    begun    a part of the next one's head has come, and not all of it
 
     ``feed`` raises ValueError for what is not HTTP/1.1, or cannot be said in HTTP/2; then, as
     after ``reset``, what comes next has to be the beginning of a request.
     """
 
-    __slots__ = ("_end_of", "_known", "_left", "_line", "_trailers")
+    __slots__ = ("_end_of", "_known", "_left", "_trailers", "line")
 
     def __init__(self) -> None:
         self._known: dict[bytes, Head] = {}
@@ -82,7 +84,7 @@ class RequestReader:
 
     def reset(self) -> None:
         """Forget what has been read of a request."""
-        self._line = b""  # the beginning of a head or a line
+        self.line = b""  # the beginning of a head or a line
         self._left = 0  # octets of the body, or of a chunk, still to come
         # What the octets that come belong to: a head, a body of known length, or the parts of a
         # chunked one: the line with a chunk's size, its data, the line end behind it, trailers.
@@ -91,11 +93,16 @@ class RequestReader:
 
     @property
     def resting(self) -> bool:
-        return self._end_of == "head" and not self._line
+        return self._end_of == "head" and not self.line
+
+    @property
+    def begun(self) -> bool:
+        # An empty line before a request means nothing (RFC 9112 §2.2).
+        return self._end_of == "head" and bool(self.line.strip(b"\r\n"))
 
     def feed(self, data: bytes | memoryview) -> Iterator[Head | Piece]:
         """Take octets in; give out what they complete, and body octets as they are."""
-        if isinstance(data, bytes) and self._end_of == "head" and not self._line:
+        if isinstance(data, bytes) and self._end_of == "head" and not self.line:
             # What nearly every request is: one head in one piece.
             head = self._known.get(data)
             if head is not None:
@@ -165,12 +172,12 @@ class RequestReader:
 
     def _take_line(self, view: memoryview) -> tuple[bytes | None, memoryview]:
         """What stands before the next end of a head, or of a line; None while it is not there."""
-        before = self._line
+        before = self.line
         stop = b"\r\n\r\n" if self._end_of == "head" else b"\r\n"
         searched = before + bytes(view[:SEARCHED])
         if self._end_of == "head" and searched.startswith(b"\r\n"):
             # Empty lines before a request mean nothing (RFC 9112 §2.2).
-            self._line = b""
+            self.line = b""
             return None, view[2 - len(before) :]
         at = searched.find(stop, max(len(before) - len(stop), 0))
         if at < 0:
@@ -179,9 +186,9 @@ class RequestReader:
                     f"{len(searched)} octets without the end of a {self._end_of}; what is "
                     "written here has to be an HTTP/1.1 request"
                 )
-            self._line = searched
+            self.line = searched
             return None, view[SEARCHED:]
-        self._line = b""
+        self.line = b""
         return searched[:at], view[at + len(stop) - len(before) :]
 
 
@@ -191,7 +198,7 @@ def read_head(block: bytes) -> Head:
     first, *lines = re.sub(rb"\r\n[ \t]+", b" ", block).split(b"\r\n")
     words = first.split(b" ")
     version = _VERSION.fullmatch(words[-1])
-    if len(words) != 3 or version is None or _TOKEN.fullmatch(words[0]) is None:
+    if len(words) != 3 or version is None or TOKEN.fullmatch(words[0]) is None:
         raise ValueError(
             f"{first[:40]!r} is not the first line of an HTTP/1.1 request (RFC 9112 §3); this "
             "socket speaks HTTP/2 to the server, and takes nothing else to translate"
@@ -268,6 +275,6 @@ def _target(target: bytes, host: bytes) -> tuple[bytes | None, bytes, bytes]:
 def _fields(lines: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
     for line in lines:
         name, colon, value = line.partition(b":")
-        if not colon or _TOKEN.fullmatch(name) is None:
+        if not colon or TOKEN.fullmatch(name) is None:
             raise ValueError(f"{name[:40]!r} is not the name of a header field (RFC 9112 §5)")
         yield name.lower(), value.strip(b" \t")

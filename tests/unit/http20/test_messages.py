@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from hyper.common.fields import PATH, bad_path
 from hyper.http20 import messages
 from hyper.http20.messages import (
-    PATH,
     Head,
     MalformedError,
-    bad_path,
     checked_fields,
     read_head,
     read_trailers,
