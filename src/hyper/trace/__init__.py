@@ -16,12 +16,14 @@ from __future__ import annotations
 
 from .lines import FrameTrace, trace_for_connection
 from .recording import Record, RecordTrace, read_recording
+from .timeline import Timeline
 from .watch import Watch
 
 __all__ = [
     "FrameTrace",
     "Record",
     "RecordTrace",
+    "Timeline",
     "Watch",
     "read_recording",
     "trace_for_connection",
