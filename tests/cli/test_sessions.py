@@ -1,0 +1,108 @@
+"""What is kept for the next command, for whom, and who may read it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from ..servers import InProcessServer
+from .conftest import Run
+
+
+def test_headers_credentials_and_cookies_are_kept(
+    run: Run, url: str, trusted: tuple[str, ...], nobodys_home: Path
+) -> None:
+    kept = ("--session", "me", *trusted)
+    assert run(f"{url}/cookies/set/a/1", "-a", "me:secret", "X-Mine:1", "-F", *kept).code == 0
+    headers = json.loads(run(f"{url}/headers", *kept).out)["headers"]
+    assert headers["Authorization"].startswith("Basic ")
+    assert headers["X-Mine"] == "1"
+    assert headers["Cookie"] == "a=1"
+
+    host = url[8:].replace(":", "_")
+    path = nobodys_home / ".config" / "hyper" / "sessions" / host / "me.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(path.parent) == ["me.json"]
+    assert json.loads(path.read_text())["cookies"][0]["name"] == "a"
+
+    # Another name knows nothing of it; items override; what belongs to one request is not kept.
+    headers = json.loads(run(f"{url}/headers", "--session", "other", *trusted).out)["headers"]
+    assert not {"Cookie", "X-Mine", "Authorization"} & set(headers)
+    about = json.loads(run(f"{url}/anything", "X-Mine:2", "a=1", "If-Match:x", *kept).out)
+    assert about["headers"]["X-Mine"] == "2"
+    headers = json.loads(run(f"{url}/headers", "Cookie:b=2", *kept).out)["headers"]
+    assert not {"If-Match", "Content-Type"} & set(headers)
+    assert headers["Cookie"] == "b=2; a=1"
+
+
+def test_read_only_changes_nothing(run: Run, url: str, trusted: tuple[str, ...]) -> None:
+    run(f"{url}/cookies/set/a/1", "X-Mine:1", "--session", "./s.json", *trusted)
+    before = Path("s.json").read_bytes()
+    words = ("X-Mine:2", "--session-read-only", "./s.json", *trusted)
+    headers = json.loads(run(f"{url}/headers", *words).out)["headers"]
+    assert (headers["X-Mine"], headers["Cookie"]) == ("2", "a=1")
+    assert Path("s.json").read_bytes() == before
+    run(f"{url}/headers", "--session-read-only", "./none.json", *trusted)
+    assert not Path("none.json").exists()
+
+
+def test_a_file_for_several_hosts_tells_none_of_the_other(
+    run: Run, url: str, server: InProcessServer, trusted: tuple[str, ...]
+) -> None:
+    kept = ("--session", "./s.json", *trusted)
+    run(f"{url}/cookies/set/a/1", "-a", "me:secret", "X-Mine:1", *kept)
+    plain = f"http://127.0.0.1:{server.plain_port}/headers"
+    headers = json.loads(run(plain, *kept).out)["headers"]
+    assert not {"Cookie", "X-Mine", "Authorization"} & set(headers)
+
+
+def test_cookies_go_where_they_were_set_for(run: Run, url: str, trusted: tuple[str, ...]) -> None:
+    kept = ("--session", "./s.json", *trusted)
+    fields = (
+        "Set-Cookie=here=1; Path=/cookies",
+        "Set-Cookie=foreign=1; Domain=example.org",
+    )
+    run("-F", f"{url}/response-headers?" + "&".join(field.replace(" ", "%20") for field in fields),
+        *kept)  # fmt: skip
+    assert json.loads(run(f"{url}/cookies", *kept).out)["cookies"] == {"here": "1"}
+    assert "Cookie" not in json.loads(run(f"{url}/headers", *kept).out)["headers"]
+    run(f"{url}/cookies/delete?here", *kept)
+
+
+def test_a_session_of_the_demo(run: Run) -> None:
+    assert run("demo:/get", "X-Mine:1", "--session", "me").code == 0
+    assert json.loads(run("demo:/get", "--session", "me").out)["headers"]["X-Mine"] == "1"
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"no json",
+        b"[]",
+        b"{}",
+        b'{"headers": [], "cookies": []}',
+        b'{"headers": {"x": 1}, "cookies": []}',
+        b'{"headers": {}, "cookies": [{"name": "a"}]}',
+        b'{"headers": {}, "cookies": [{"name": 1, "value": "", "domain": "", "path": ""}]}',
+        b"[" * 100_000,
+        b" " * (4 * 2**20 + 1),
+    ],
+)
+def test_a_file_that_is_no_session_is_left_alone(run: Run, octets: bytes) -> None:
+    Path("s.json").write_bytes(octets)
+    done = run("demo:/get", "--session", "./s.json")
+
+    assert done.code == 1
+    assert done.err.startswith("hyper: error: './s.json' is no session of hyper (")
+    assert done.err.count("\n") == 1
+    assert Path("s.json").read_bytes() == octets
+
+
+def test_a_session_that_cannot_be_read_or_written(run: Run) -> None:
+    assert "cannot be read: Is a directory" in run("demo:/get", "--session", "./").err
+    Path("file").touch()
+    assert "'./file/s' cannot be " in run("demo:/get", "--session", "./file/s").err
