@@ -58,7 +58,7 @@ def on_terminal(
 def in_pipe(response: Response) -> bytes:
     pipe = io.TextIOWrapper(io.BytesIO())
     show(response, pipe, Looks(raw=True), False)
-    octets: bytes = pipe.buffer.getvalue()  # type: ignore[attr-defined]
+    octets: bytes = pipe.buffer.getvalue()
     return octets
 
 
@@ -74,7 +74,7 @@ def test_a_pipe_gets_each_piece_before_the_next_is_awaited() -> None:
     class Slow(Response):
         def read_chunked(self) -> Iterator[bytes]:
             for chunk in super().read_chunked():
-                seen.append(pipe.buffer.getvalue())  # type: ignore[attr-defined]
+                seen.append(pipe.buffer.getvalue())
                 yield chunk
 
     show(Slow(None, b"one", b"two", b"three"), pipe, Looks(raw=True), False)

@@ -1,0 +1,81 @@
+"""Many requests over one connection, and what is said of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hyper.cli.load import percentile
+
+from ..faults.rawserver import Conversation, RawServer
+from ..servers import InProcessServer
+from .conftest import Run
+
+
+@pytest.mark.parametrize("version", ["--http2", "--http1.1"])
+def test_figures(run: Run, url: str, trusted: tuple[str, ...], version: str) -> None:
+    spoken = {"--http2": "HTTP/2", "--http1.1": "HTTP/1.1"}[version]
+    done = run(f"{url}/hello", "--repeat=30", "--parallel=5", version, "--debug", *trusted)
+
+    assert done.code == 0
+    assert done.err.count("connected to ") == 1, "one connection"
+    first, second = done.text.splitlines()
+    assert re.fullmatch(
+        rf"30 of 30 requests in \d+\.\d{{3}} s over {spoken}: \d+/s, 360 octets \(30 x 200\)", first
+    )
+    names = re.findall(r"(min|median|90 %|99 %|max) ([\d.]+) ms", second)
+    assert [name for name, _ in names] == ["min", "median", "90 %", "99 %", "max"]
+    times = [float(time) for _, time in names]
+    assert times == sorted(times)
+
+
+def test_several_are_under_way_at_once(run: Run) -> None:
+    done = run("demo:/delay/0.2", "--repeat=8", "--parallel=8", "--debug")
+    lines = [line.split() for line in done.err.splitlines()]
+    order = [line[1] for line in lines if len(line) > 3 and line[3] == "HEADERS"]
+    assert order == [">"] * 8 + ["<"] * 8
+
+
+def test_bodies_are_sent_each_time(run: Run, url: str, trusted: tuple[str, ...]) -> None:
+    Path("note.txt").write_text("note")
+    done = run(f"{url}/echo", "-f", "f@note.txt", "--repeat=3", *trusted)
+    assert "3 x 200" in done.text
+
+
+def test_statuses_count(run: Run) -> None:
+    done = run("demo:/status/503", "--repeat=3", "--check-status")
+    assert done.code == 5
+    assert "(3 x 503)" in done.text
+    assert run("demo:/status/503", "--repeat=3").code == 0
+
+
+def test_failures_are_told(run: Run) -> None:
+    def one(conversation: Conversation) -> None:
+        stream_id = conversation.hear_request()
+        conversation.head(stream_id, end=True)
+        conversation.rst_stream(conversation.hear(), 2)
+        conversation.linger()
+
+    with RawServer(one) as server:
+        done = run("--h2", f"http://127.0.0.1:{server.port}/", "--repeat=5")
+    assert done.code == 1
+    assert done.text.startswith("1 of 5 requests in ")
+    assert "(1 x 200, 1 failed, 3 not asked)" in done.text
+    assert done.err.startswith("hyper: error: ")
+    assert "INTERNAL_ERROR" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_nobody_there(run: Run, server: InProcessServer) -> None:
+    done = run("http://127.0.0.1:1/", "--repeat=5")
+    assert (done.code, done.out) == (1, b"")
+    assert "refused" in done.err
+
+
+def test_percentiles() -> None:
+    ordered = [float(number) for number in range(1, 11)]
+    told = [percentile(ordered, share) for share in (0.0, 0.5, 0.9, 0.99, 1.0)]
+    assert told == [1.0, 5.0, 9.0, 10.0, 10.0]
+    assert percentile([7.0], 0.5) == 7.0
