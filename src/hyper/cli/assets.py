@@ -1,40 +1,61 @@
-"""What a page links to, fetched as well: over the connection that the page came by."""
+"""What a page links to, fetched as well: all at once, over the connection that the page came by."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from html.parser import HTMLParser
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
-from .failing import CommandError
+from ..common.exceptions import HyperError
+from .failing import CommandError, complain, warn
 from .request import Request
 from .target import Target, redirected
 
 if TYPE_CHECKING:
+    from ..sync.pushes import HTTP20Push
+    from ..sync.response import Response
     from .connecting import Client
+    from .watching import Turn
 
-__all__ = ["fetch_linked", "linked"]
+__all__ = ["fetch_linked", "in_style", "linked"]
 
-#: What is fetched of one page.
+#: What is fetched for one page: resources, and octets of all of them together.
 MAX_ASSETS: Final = 200
+MAX_OCTETS: Final = 64 * 2**20
+#: Octets of a style sheet that are looked through for what it links to.
+MAX_STYLE: Final = 2**20
+#: Responses that are read at once; the connection may carry as many as its server allows.
+MAX_READERS: Final = 32
 
-#: Elements that need another resource to be shown, and the attribute that names it.
+#: Elements that need another resource to be shown, and the attributes that name it.
 _NAMES: Final = {
-    "audio": "src",
-    "embed": "src",
-    "iframe": "src",
-    "img": "src",
-    "input": "src",
-    "link": "href",
-    "object": "data",
-    "script": "src",
-    "source": "src",
-    "track": "src",
-    "video": "src",
+    "audio": ("src",),
+    "embed": ("src",),
+    "iframe": ("src",),
+    "img": ("src", "srcset"),
+    "image": ("href",),
+    "input": ("src",),
+    "link": ("href", "imagesrcset"),
+    "object": ("data",),
+    "script": ("src",),
+    "source": ("src", "srcset"),
+    "track": ("src",),
+    "video": ("src", "poster"),
 }
 
 #: Kinds of ``link`` that a page is not whole without.
 _WANTED: Final = frozenset(("stylesheet", "icon", "preload", "modulepreload", "manifest"))
+
+# In CSS: comments, and the two ways to name something else (CSS Syntax §4.3, CSS Cascade §2).
+_COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
+_URL: Final = re.compile(
+    r"""url\(\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"'()]+))\s*\)|@import\s+(?:"([^"\n]*)"|'([^'\n]*)')""",
+    re.IGNORECASE,
+)
 
 
 class _Links(HTMLParser):
@@ -42,16 +63,45 @@ class _Links(HTMLParser):
         super().__init__()
         self.base = ""
         self.found: list[str] = []
+        self._in_style = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
+        attributes = {name: value or "" for name, value in attrs}
+        self._in_style = tag == "style"
         if tag == "base" and not self.base:
-            self.base = attributes.get("href") or ""
-        link = attributes.get(_NAMES.get(tag, ""))
-        if tag == "link" and _WANTED.isdisjoint((attributes.get("rel") or "").lower().split()):
+            self.base = attributes.get("href", "")
+        self.found += in_style(attributes.get("style", ""))
+        if tag == "link" and _WANTED.isdisjoint(attributes.get("rel", "").lower().split()):
             return
-        if link:
-            self.found.append(link.strip())
+        for name in _NAMES.get(tag, ()):
+            value = attributes.get(name, "").strip()
+            if name.endswith("srcset"):
+                self.found += _candidates(value)
+            elif value:
+                self.found.append(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_style = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_style:
+            self.found += in_style(data)
+
+
+def _candidates(srcset: str) -> list[str]:
+    """The URLs of a ``srcset``: the first word of each candidate, which ends in a comma."""
+    found = []
+    for candidate in re.split(r",\s+|,$", srcset):
+        words = candidate.split()
+        if words:
+            found.append(words[0].strip(","))
+    return found
+
+
+def in_style(css: str) -> list[str]:
+    """What a piece of CSS names by ``url()`` and ``@import``."""
+    matches = _URL.finditer(_COMMENT.sub(" ", css))
+    return [link for match in matches for link in match.groups() if link]
 
 
 def linked(page: Target, html: str) -> list[Target]:
@@ -59,10 +109,15 @@ def linked(page: Target, html: str) -> list[Target]:
     reader = _Links()
     reader.feed(html)
     reader.close()
+    base = reader.base
+    return _targets(page, (urljoin(base, link) if base else link for link in reader.found))
+
+
+def _targets(page: Target, links: Iterable[str]) -> list[Target]:
     targets: dict[Target, None] = {}
-    for link in reader.found:
+    for link in links:
         try:
-            target = redirected(page, urljoin(reader.base, link) if reader.base else link)
+            target = redirected(page, link)
         except (CommandError, ValueError):
             continue  # data:, about: and whatever else is not to be fetched
         if target.origin == page.origin and target != page:
@@ -70,24 +125,112 @@ def linked(page: Target, html: str) -> list[Target]:
     return list(targets)[:MAX_ASSETS]
 
 
-def fetch_linked(client: Client, request: Request, content_type: str, page: bytes) -> None:
-    """Ask at once for all that the page of ``request`` needs, and read it; show none of it."""
-    if "html" not in content_type.lower():
-        return
-    turns = []
-    for target in linked(request.target, page.decode(errors="replace")):
-        headers = [(name, value) for name, value in request.headers if name != ":path"]
-        asset = Request("GET", target, headers, None)
-        turns.append(client.begin(asset))
-    for turn in turns:
-        response = client.answer(turn).response
+def fetch_linked(client: Client, turn: Turn, request: Request, page: bytes | None) -> None:
+    """Ask at once for all that the page of ``request`` needs, and read it; show none of it.
+
+    page  its body; None to ask for nothing, and only read what is pushed
+
+    What the server pushed along with the page is read, and not asked for again. What fails is
+    said, in a line each: the page itself is there.
+    """
+    assert turn.response is not None
+    content_type = (turn.response.getheader("content-type") or "").lower()
+    fetch = _Fetch(client, request)
+    with ThreadPoolExecutor(MAX_READERS) as pool:
+        fetch.take_pushes(turn, pool)
+        if page is None:
+            fetch.follows_styles = False
+        elif "html" in content_type:
+            fetch.ask(linked(request.target, page.decode(errors="replace")), pool)
+        elif "css" in content_type:
+            fetch.ask(_targets(request.target, in_style(page.decode(errors="replace"))), pool)
+        fetch.see_through(pool)
+    fetch.conclude()
+
+
+class _Fetch:
+    """One page's fetching, and what there is of it."""
+
+    def __init__(self, client: Client, request: Request) -> None:
+        self.client = client
+        self.page = request.target
+        # What was said for the page only is not said of other things.
+        self.headers = [(name, value) for name, value in request.headers if name != ":path"]
+        self.known: set[Target] = {request.target}
+        self.running: dict[Future[str], Target] = {}
+        self.follows_styles = True
+        self.left_out = 0
+        self.octets = 0
+        self.lock = Lock()
+
+    def take_pushes(self, turn: Turn, pool: ThreadPoolExecutor) -> None:
+        for push in list(turn.connection.get_pushes(turn.stream_id)):
+            target = self.page._replace(path=push.path.decode("latin-1"))
+            if target in self.known or len(self.known) > MAX_ASSETS:
+                push.cancel()
+                continue
+            self.known.add(target)
+            self.running[pool.submit(self._read_push, push)] = target
+
+    def ask(self, targets: Iterable[Target], pool: ThreadPoolExecutor) -> None:
+        """Send a request for each that is new, and have its response read."""
+        for target in targets:
+            if target in self.known:
+                continue
+            if len(self.known) > MAX_ASSETS:
+                self.left_out += 1
+                continue
+            self.known.add(target)
+            turn = self.client.begin(Request("GET", target, self.headers, None))
+            self.running[pool.submit(self._read_turn, turn)] = target
+
+    def see_through(self, pool: ThreadPoolExecutor) -> None:
+        """Wait for all of them, and ask for what style sheets want as well, one level deep."""
+        first = set(self.running)
+        while self.running:
+            done, _ = wait(self.running, return_when=FIRST_COMPLETED)
+            for future in done:
+                target = self.running.pop(future)
+                try:
+                    style = future.result()
+                except (CommandError, HyperError, OSError, ValueError) as error:
+                    complain(error)  # the page itself is there
+                    continue
+                if style and future in first and self.follows_styles:
+                    self.ask(_targets(target, in_style(style)), pool)
+
+    def conclude(self) -> None:
+        if self.left_out:
+            warn(f"{self.left_out} more that the page links were left out, {MAX_ASSETS} fetched")
+        if self.octets > MAX_OCTETS:
+            warn(f"what the page links was cut short after {MAX_OCTETS} octets")
+
+    def _read_turn(self, turn: Turn) -> str:
+        response = self.client.answer(turn).response
+        assert response is not None
         error: BaseException | None = None
         try:
-            if response is not None:
-                for _ in response.read_chunked(decode_content=False):
-                    pass
+            return self._read(response)
         except BaseException as failure:
             error = failure
             raise
         finally:
-            client.watchers.ended(turn, error)
+            self.client.watchers.ended(turn, error)
+
+    def _read_push(self, push: HTTP20Push) -> str:
+        return self._read(push.get_response())
+
+    def _read(self, response: Response) -> str:
+        """Read a body to its end, if there is room for it; give back what is CSS."""
+        style = "css" in (response.getheader("content-type") or "").lower()
+        kept = bytearray()
+        for chunk in response.read_chunked(decode_content=style):
+            with self.lock:
+                self.octets += len(chunk)
+                full = self.octets > MAX_OCTETS
+            if full:
+                response.close()
+                break
+            if style and len(kept) < MAX_STYLE:
+                kept += chunk
+        return kept.decode(errors="replace")

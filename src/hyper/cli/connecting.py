@@ -107,13 +107,6 @@ class Client:
             "proxy_host": None if target.origin == self.demo else proxy_for(target, options.proxy),
             "timeout": options.timeout,
         }
-        if options.debug:
-            from functools import partial
-            from sys import stderr
-
-            from ..trace import FrameTrace
-
-            arguments["trace"] = FrameTrace(partial(print, file=stderr))
         kind: type[HTTPConnection] = HTTPConnection
         if protocol in ("h2", "http2"):
             kind = HTTP20Connection

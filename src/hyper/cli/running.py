@@ -63,6 +63,8 @@ class _Command:
             stack.callback(body.close)
         self._identify()
         self.parts = self._parts()
+        # A response that is watched is read, even if nothing of it is shown.
+        self.watched = bool(options.waterfall or options.trace or options.explain)
         self.printer = self._printer()
 
     # Before anything is sent
@@ -101,6 +103,8 @@ class _Command:
             return "HBhb" if options.verbose == 1 else "HBhbm"
         if options.offline:
             return "HB"
+        if options.waterfall and options.output is None and not options.download:
+            return ""  # the picture is shown in its place, unless more is asked for
         if options.download:
             return "h" if sys.stderr.isatty() else ""
         if options.output is None and sys.stdout.isatty():
@@ -216,17 +220,15 @@ class _Command:
 
     def _finish(self, client: Client, turn: Turn, sent: Request, began: float) -> None:
         """Show or save the last response, and fetch what it links to if that is wanted."""
-        response = _answered(turn)
         if self.download is not None:
             self._save(client, turn, self.download)
             return
         page = _Page(self.options.assets)
         self._show_response(client, turn, sent, began, page)
-        if self.options.assets:
+        if self.options.assets or self.options.waterfall:
             from .assets import fetch_linked
 
-            content_type = response.getheader("content-type") or ""
-            fetch_linked(client, sent, content_type, bytes(page.kept))
+            fetch_linked(client, turn, sent, bytes(page.kept) if self.options.assets else None)
 
     def _code(self, response: Response) -> int:
         options = self.options
@@ -276,7 +278,7 @@ class _Command:
         size = 0
         error: BaseException | None = None
         try:
-            if "b" in parts or (page is not None and page.wanted) or "m" in parts:
+            if "b" in parts or (page is not None and page.wanted) or "m" in parts or self.watched:
                 chunks = response.read_chunked(decode_content=self.options.compressed)
                 counted = _Counted(chunks, page)
                 if "b" in parts:

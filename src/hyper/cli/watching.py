@@ -96,6 +96,9 @@ def watching(options: Options) -> Iterator[Watchers]:
 
 
 def _wanted(options: Options) -> list[Watcher]:
-    """--waterfall, --trace and --explain each add theirs here, imported where it is made."""
-    watchers: list[Watcher] = []
-    return watchers
+    """What the options ask for, imported where it is made."""
+    if not (options.debug or options.waterfall or options.trace or options.explain):
+        return []
+    from .pictures import Pictures
+
+    return [Pictures(options)]

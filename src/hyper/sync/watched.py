@@ -46,6 +46,7 @@ class WatchedPump(Pump):
         self._observer = observer
         self._asked = 0
         self._told = False
+        self._leaving = False
 
     def request(
         self,
@@ -67,10 +68,8 @@ class WatchedPump(Pump):
         return exchange
 
     def _close(self, woken: list[Waiter]) -> None:
-        if self.over is None:
-            # Before anything looks like the other side's doing.
-            self._told = True
-            self._observer.note("closed", "by us", "")
+        # What happens from here on is our doing, whatever it looks like.
+        self._leaving = self.over is None
         super()._close(woken)
 
     def _receive(self, pieces: Iterable[bytes | None], woken: list[Waiter]) -> None:
@@ -92,7 +91,10 @@ class WatchedPump(Pump):
     def _look(self) -> None:
         if self.over is not None and not self._told:
             self._told = True
-            note_end(self._observer, self.over)
+            if self._leaving:
+                self._observer.note("closed", "by us", "")
+            else:
+                note_end(self._observer, self.over)
 
 
 def watch(dialler: Dialler, trace: Trace) -> tuple[Transport, bool, Callable[..., Pump]]:

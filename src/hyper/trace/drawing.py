@@ -12,7 +12,9 @@ __all__ = ["Palette", "seconds", "size", "waterfall"]
 #: sent and answered, for the body; the body comes.
 QUEUED, WAITING, HEAD, BODY = "·", "─", "▒", "█"
 #: The same where the output's encoding has no such signs.
-ASCII: Final = {"·": ".", "─": "-", "▒": "=", "█": "#", "✗": "x", "◆": "*", "…": "~"}
+ASCII: Final[dict[int, str]] = str.maketrans(
+    {"·": ".", "─": "-", "▒": "=", "█": "#", "✗": "x", "◆": "*", "…": "~"}
+)
 
 #: Columns before the bars are narrowed no further.
 NARROWEST: Final = 40

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from _thread import allocate_lock
+from collections.abc import Callable
 from typing import Final
 
 from .events import (
@@ -145,11 +146,16 @@ class Timeline:
     dropped      events that were too many to be kept
     now          the time of the last event
 
+    ``secrets`` is as in ``Watch``; ``also`` is called with each event before it is kept.
+
     It may be read while connections work, under ``lock``, and any time after.
     """
 
-    def __init__(self, *, secrets: bool = False) -> None:
+    def __init__(
+        self, *, secrets: bool = False, also: Callable[[Event], object] | None = None
+    ) -> None:
         self.watch = Watch(self.add, secrets=secrets)
+        self._also = also
         self.lock = allocate_lock()
         self.started = time.time() - self.watch.seconds()
         self.connections: dict[int, ConnectionRecord] = {}
@@ -162,6 +168,8 @@ class Timeline:
 
     def add(self, event: Event) -> None:
         """Take in an event; any thread may."""
+        if self._also is not None:
+            self._also(event)
         with self.lock:
             self.now = max(self.now, event.at)
             connection = self.connections.get(event.connection)
