@@ -68,6 +68,7 @@ EXPORTS = {
         "ProtocolError",
         "StreamResetError",
     },
+    "hyper.http20.limits": {"Limits", "choose", "chosen"},
     "hyper.http20.window": {"BaseFlowControlManager", "FlowControlManager"},
 }
 

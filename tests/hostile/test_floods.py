@@ -865,3 +865,19 @@ def test_a_thousand_promises_are_refused_and_the_response_arrives(scene: Stage) 
         assert play.ask() == (200, b"fine")
         play.heard("RST_STREAM", stream_id=2000, error_code=ErrorCode.REFUSED_STREAM)
         play.usable()
+
+
+def test_a_program_may_take_more_than_we_do(scene: Stage) -> None:
+    """A head of 200,000 octets is over any default, and one server's."""
+    block = STATUS_200 + b"\x00" + string(b"x", False) + string(b"y" * 200_000, False)
+
+    def script(talk: Talk) -> None:
+        asked = talk.hear_request()
+        talk.raw(blocks(asked.stream_id, block, END_HEADERS))
+        talk.data(asked.stream_id, b"fine", end=True)
+        talk.serve()
+
+    with scene(script, limits=limits.Limits(max_header_list_size=1 << 18)) as play:
+        assert play.ask() == (200, b"fine")
+        play.heard("SETTINGS", ack=False, settings={2: 0, 4: limits.STREAM_WINDOW, 6: 1 << 18})
+        play.usable()

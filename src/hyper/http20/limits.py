@@ -1,12 +1,14 @@
 """Every number that protects us from a hostile or broken peer, with its reason.
 
-Sizes are octets. Each is the default of a keyword argument or an attribute of
-``HTTP20Protocol``; the tests go to each limit and one beyond.
+Sizes are octets. ``Limits`` has those that a program may want otherwise, for one connection or,
+by ``choose``, for all; the tests go to each limit and one beyond.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
+
+__all__ = ["Limits", "choose", "chosen"]
 
 #: The peer may have this much of one response's body on the way or unread, to begin with. Below
 #: 1 MiB a download costs more CPU and stalls on distant links.
@@ -25,6 +27,9 @@ LARGEST_GROWN_WINDOW: Final = 64 << 20
 
 #: The most either window may ever be (RFC 9113 §6.9.1).
 MAX_WINDOW: Final = 2**31 - 1
+
+#: The most any setting can say: 32 bits (RFC 9113 §6.5.1).
+LARGEST_SETTING: Final = 2**32 - 1
 
 #: Where both windows start before anything is said (RFC 9113 §6.9.2).
 DEFAULT_WINDOW: Final = 65_535
@@ -96,3 +101,56 @@ LAST_STREAM_ID: Final = 2**31 - 1
 #: What one call of ``send_body`` takes: worth one join, one encryption and one write. 16 KiB
 #: batches cost 1.6 times as much, a MiB gains nothing more.
 WRITE_BATCH: Final = 262_144
+
+
+class Limits(NamedTuple):
+    """What one HTTP/2 connection puts up with. Each is by default the constant of its name.
+
+    Octets of a window are at most 2**31-1, and octets and numbers at least 1, per second at least
+    0; ``checked`` says so.
+    """
+
+    stream_window: int = STREAM_WINDOW
+    connection_window: int = CONNECTION_WINDOW
+    max_header_list_size: int = MAX_HEADER_LIST_SIZE
+    max_header_fields: int = MAX_HEADER_FIELDS
+    max_continuations: int = MAX_CONTINUATIONS
+    max_informational: int = MAX_INFORMATIONAL
+    max_settings_entries: int = MAX_SETTINGS_ENTRIES
+    max_queued_acks: int = MAX_QUEUED_ACKS
+    glitch_burst: int = GLITCH_BURST
+    glitches_per_second: float = GLITCHES_PER_SECOND
+    reset_burst: int = RESET_BURST
+    resets_per_second: float = RESETS_PER_SECOND
+    max_empty_data: int = MAX_EMPTY_DATA
+    max_pushes: int = MAX_PUSHES
+    max_debug_data: int = MAX_DEBUG_DATA
+
+    def checked(self) -> Limits:
+        """These very limits. Raises ValueError for one that cannot be meant."""
+        for name, value in self._asdict().items():
+            most = MAX_WINDOW if name.endswith("window") else LARGEST_SETTING
+            least = 0 if name.endswith("per_second") else 1
+            if not least <= value <= most:
+                raise ValueError(f"{name} is {value!r}; it must be {least} to {most}")
+        return self
+
+
+#: What ``choose`` has said for the whole process.
+_chosen = Limits()
+
+
+def choose(limits: Limits | None) -> None:
+    """Say what connections put up with from now on, in the whole process; None is our defaults.
+
+    For programs whose connections are made by others, as by urllib3. A connection that is given
+    limits of its own keeps to those. Raises ValueError as ``Limits.checked`` does; then nothing
+    changes.
+    """
+    global _chosen
+    _chosen = (limits or Limits()).checked()
+
+
+def chosen() -> Limits:
+    """What connections put up with that are not told."""
+    return _chosen

@@ -6,7 +6,6 @@ from collections import deque
 from typing import Any
 
 from ..common.exchange import Fields
-from . import limits
 from .exceptions import ErrorCode
 from .frames import rst_stream_frame
 from .messages import MalformedError, Promise, read_promise
@@ -39,7 +38,7 @@ class PromiseReceiver(ConnectionState):
 
     def _receive_promise(self, promised_id: int, parent: Stream | None, fields: Fields) -> None:
         """Keep a promise if it may be made and is wanted, refuse it otherwise."""
-        if not self.enable_push or parent is None or self._pushes_open >= limits.MAX_PUSHES:
+        if not self.enable_push or parent is None or self._pushes_open >= self.limits.max_pushes:
             # A refusal each, so a flood of promises would be answered by one of ours.
             self._count_reset(promised_id, "promise that is not taken")
             self._out.append(rst_stream_frame(promised_id, ErrorCode.REFUSED_STREAM))

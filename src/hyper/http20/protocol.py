@@ -50,8 +50,8 @@ class HTTP20Protocol(Receiver):
     window_manager          the class that decides about windows (``http20.window``)
     enable_push             the peer may promise responses (§8.4); see ``Exchange.pushes``
     foreign_pushes          even for origins that the peer has no authority over
-    stream_window, connection_window
-                            octets the peer may send unread; see ``limits``
+    limits                  what to put up with; if left out, what ``limits.choose`` said. Single
+                            ones can be given by their names, as ``stream_window``
     first_stream_id         where to begin, an odd number (§5.1.1)
     hpack                   whose: "python", "nghttp2", or as ``hpack.choose`` was told
     clock                   seconds that only grow, for allowances; standing still without one

@@ -203,7 +203,7 @@ class Receiver(ResponseReceiver):
             self._empty_data = 0
         elif flags & END_STREAM == 0:
             self._empty_data += 1
-            if self._empty_data > limits.MAX_EMPTY_DATA:
+            if self._empty_data > self.limits.max_empty_data:
                 raise ProtocolError(
                     f"{self._empty_data} DATA frames in a row carried nothing",
                     error_code=ErrorCode.ENHANCE_YOUR_CALM,
@@ -328,7 +328,7 @@ class Receiver(ResponseReceiver):
         settings = self.remote_settings
         self._last_request = None
         old_window = settings.initial_window_size
-        for identifier, value in settings.update(payload):
+        for identifier, value in settings.update(payload, self.limits.max_settings_entries):
             if identifier == Setting.HEADER_TABLE_SIZE:
                 # Each value in turn: the encoder must announce the smallest (RFC 7541 §4.2).
                 self.encoder.resize(value)
@@ -345,9 +345,9 @@ class Receiver(ResponseReceiver):
             self._glitch("acknowledgements of SETTINGS that nobody sent")
             return
         self._settings_acked = True
-        delta = self._wanted_stream_window - self._stream_window
+        delta = self.limits.stream_window - self._stream_window
         if delta:
-            self._stream_window = self._wanted_stream_window
+            self._stream_window = self.limits.stream_window
             for stream in self._all_streams():
                 stream.receive_window += delta
                 stream.initial_receive_window += delta
@@ -423,7 +423,7 @@ class Receiver(ResponseReceiver):
             raise _wrong_size("GOAWAY", payload, 8, "§6.8")
         last, code = _TWO_WORDS.unpack_from(payload)
         last &= LOW_31_BITS
-        debug = payload[8 : 8 + limits.MAX_DEBUG_DATA]
+        debug = payload[8 : 8 + self.limits.max_debug_data]
         self._glitch("GOAWAY frames")
         self.accepting = False
         reason = ErrorCode.describe(code)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..common.exchange import Fields
 from ..hpack import HPACKError, HPACKLimitError
-from . import limits
 from .exceptions import ErrorCode, HPACKDecodingError, ProtocolError
 from .messages import Head, MalformedError, read_head, read_trailers, section_size
 from .promises import PromiseReceiver
@@ -31,11 +30,12 @@ class ResponseReceiver(PromiseReceiver):
         self._block.append(fragment)
         self._block_size += len(fragment)
         continuations = len(self._block) - 1
-        size_limit = 2 * self.max_header_list_size
-        if continuations > limits.MAX_CONTINUATIONS or self._block_size > size_limit:
+        size_limit = 2 * self.limits.max_header_list_size
+        most = self.limits.max_continuations
+        if continuations > most or self._block_size > size_limit:
             raise ProtocolError(
                 f"a field block of {self._block_size} octets in {continuations} CONTINUATION "
-                f"frames; the limits are {size_limit} and {limits.MAX_CONTINUATIONS}",
+                f"frames; the limits are {size_limit} and {most}",
                 error_code=ErrorCode.ENHANCE_YOUR_CALM,
             )
 
@@ -120,15 +120,14 @@ class ResponseReceiver(PromiseReceiver):
             raise MalformedError(f"the stream ends on a {head.status} (RFC 9113 §8.1)")
         informational = [*stream.informational, (head.status, head.headers)]
         stream.informational_size += section_size(head.headers)
-        if (
-            len(informational) > limits.MAX_INFORMATIONAL
-            or stream.informational_size > self.max_header_list_size
-        ):
+        most = self.limits.max_informational
+        largest = self.limits.max_header_list_size
+        if len(informational) > most or stream.informational_size > largest:
             self._reset(
                 stream,
                 ErrorCode.ENHANCE_YOUR_CALM,
                 f"{len(informational)} interim responses of {stream.informational_size} octets; "
-                f"the limits are {limits.MAX_INFORMATIONAL} and {self.max_header_list_size}",
+                f"the limits are {most} and {largest}",
             )
             return
         stream.informational = informational

@@ -59,7 +59,9 @@ class RemoteSettings:
         self.no_rfc7540_priorities = False
         self.heard = False
 
-    def update(self, payload: bytes) -> list[tuple[int, int]]:
+    def update(
+        self, payload: bytes, max_entries: int = MAX_SETTINGS_ENTRIES
+    ) -> list[tuple[int, int]]:
         """Take in the payload of a SETTINGS frame; return its entries in order.
 
         Unknown identifiers are ignored (§6.5.2). Raises ProtocolError, a connection error, for
@@ -70,9 +72,9 @@ class RemoteSettings:
                 f"SETTINGS of {len(payload)} octets is not a multiple of 6 (RFC 9113 §6.5)",
                 error_code=ErrorCode.FRAME_SIZE_ERROR,
             )
-        if len(payload) > 6 * MAX_SETTINGS_ENTRIES:
+        if len(payload) > 6 * max_entries:
             raise ProtocolError(
-                f"SETTINGS with {len(payload) // 6} entries; the limit is {MAX_SETTINGS_ENTRIES}",
+                f"SETTINGS with {len(payload) // 6} entries; the limit is {max_entries}",
                 error_code=ErrorCode.ENHANCE_YOUR_CALM,
             )
         if not self.heard:

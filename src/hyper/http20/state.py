@@ -11,7 +11,6 @@ from collections.abc import Callable
 from ..common.exchange import Exchange
 from ..common.protocol import Protocol
 from ..hpack import backend
-from . import limits
 from .budget import Budget
 from .exceptions import ConnectionError, ErrorCode, HTTP20Error, ProtocolError
 from .frames import (
@@ -21,6 +20,15 @@ from .frames import (
     rst_stream_frame,
     settings_frame,
     window_update_frame,
+)
+from .limits import (
+    DEFAULT_WINDOW,
+    GLITCHES_PER_STREAM,
+    HEADER_TABLE_SIZE,
+    LAST_STREAM_ID,
+    MAX_DEBUG_DATA,
+    Limits,
+    chosen,
 )
 from .messages import FieldTuple, Head
 from .settings import RemoteSettings, Setting
@@ -40,16 +48,15 @@ class ConnectionState(Protocol):
         self,
         *,
         window_manager: type[BaseFlowControlManager] = FlowControlManager,
-        stream_window: int = limits.STREAM_WINDOW,
-        connection_window: int = limits.CONNECTION_WINDOW,
-        max_header_list_size: int = limits.MAX_HEADER_LIST_SIZE,
-        max_header_fields: int = limits.MAX_HEADER_FIELDS,
+        limits: Limits | None = None,
         enable_push: bool = False,
         foreign_pushes: bool = False,
         first_stream_id: int = 1,
         hpack: str | None = None,
         clock: Callable[[], float] = float,
+        **changed: int,
     ) -> None:
+        self.limits = limits = (limits or chosen())._replace(**changed).checked()
         self.accepting = True
         self.closed = False
         self.streams: dict[int, Stream] = {}
@@ -57,21 +64,19 @@ class ConnectionState(Protocol):
         compression = backend(hpack)
         self.encoder = compression.Encoder()
         self.decoder = compression.Decoder(
-            max_table_size=limits.HEADER_TABLE_SIZE,
-            max_list_size=max_header_list_size,
-            max_fields=max_header_fields,
+            max_table_size=HEADER_TABLE_SIZE,
+            max_list_size=limits.max_header_list_size,
+            max_fields=limits.max_header_fields,
         )
         self.window_manager = window_manager
         self.enable_push = enable_push
         self.foreign_pushes = foreign_pushes
-        self.max_header_list_size = max_header_list_size
 
-        self.send_window = limits.DEFAULT_WINDOW
-        self.receive_window = max(connection_window, limits.DEFAULT_WINDOW)
+        self.send_window = DEFAULT_WINDOW
+        self.receive_window = max(limits.connection_window, DEFAULT_WINDOW)
         self._connection_manager = window_manager(self.receive_window)
         # Until our SETTINGS are acknowledged the peer may still go by the default (§6.5.3).
-        self._stream_window = max(stream_window, limits.DEFAULT_WINDOW)
-        self._wanted_stream_window = stream_window
+        self._stream_window = max(limits.stream_window, DEFAULT_WINDOW)
         self._settings_acked = False
 
         # Requests that wait for a slot, first in, first out; ids were given when they came.
@@ -84,14 +89,14 @@ class ConnectionState(Protocol):
         # Which settings a client sends is seen by every server (§6.5.2): no more than needed.
         self.local_settings: dict[int, int] = {
             Setting.ENABLE_PUSH: int(enable_push),
-            Setting.INITIAL_WINDOW_SIZE: stream_window,
-            Setting.MAX_HEADER_LIST_SIZE: max_header_list_size,
+            Setting.INITIAL_WINDOW_SIZE: limits.stream_window,
+            Setting.MAX_HEADER_LIST_SIZE: limits.max_header_list_size,
         }
         if enable_push:
-            self.local_settings[Setting.MAX_CONCURRENT_STREAMS] = limits.MAX_PUSHES
+            self.local_settings[Setting.MAX_CONCURRENT_STREAMS] = limits.max_pushes
         self._out: list[bytes | memoryview] = [PREFACE, settings_frame(self.local_settings)]
-        if self.receive_window > limits.DEFAULT_WINDOW:
-            increment = self.receive_window - limits.DEFAULT_WINDOW
+        if self.receive_window > DEFAULT_WINDOW:
+            increment = self.receive_window - DEFAULT_WINDOW
             self._out.append(window_update_frame(0, increment))
         self._queued_acks = 0
 
@@ -111,7 +116,7 @@ class ConnectionState(Protocol):
         self._block_end = 0
         self._block_promised = 0
         self._highest_promised = 0
-        self._goaway_last = limits.LAST_STREAM_ID
+        self._goaway_last = LAST_STREAM_ID
         self._block: list[bytes] = []
         self._block_size = 0
 
@@ -133,8 +138,8 @@ class ConnectionState(Protocol):
         self._goodbye = ""
         self._goodbye_code: int = ErrorCode.NO_ERROR
         self._empty_data = 0
-        self._glitches = Budget(limits.GLITCH_BURST, limits.GLITCHES_PER_SECOND, clock)
-        self._resets = Budget(limits.RESET_BURST, limits.RESETS_PER_SECOND, clock)
+        self._glitches = Budget(limits.glitch_burst, limits.glitches_per_second, clock)
+        self._resets = Budget(limits.reset_burst, limits.resets_per_second, clock)
         self._earned = 0
 
     @property
@@ -276,7 +281,7 @@ class ConnectionState(Protocol):
 
     def _fail(self, error: ProtocolError) -> None:
         """A connection error (§5.4.1): say goodbye and fail every exchange."""
-        debug = str(error).encode("utf-8", "replace")[: limits.MAX_DEBUG_DATA]
+        debug = str(error).encode("utf-8", "replace")[:MAX_DEBUG_DATA]
         # A GOAWAY is a frame like any other: preface and SETTINGS go before it (§3.4).
         greeting = self._out[:2] if PREFACE in self._out[:1] else []
         self._end_everything(error)
@@ -293,7 +298,7 @@ class ConnectionState(Protocol):
     def _glitch(self, what: str) -> None:
         """Count a frame that is legal and useless."""
         # Every request earns a few: its stream's late WINDOW_UPDATEs, say, are nobody's fault.
-        earned = limits.GLITCHES_PER_STREAM * (self._highest_opened - self._earned)
+        earned = GLITCHES_PER_STREAM * (self._highest_opened - self._earned)
         self._earned = self._highest_opened
         if not self._glitches.spend(earned):
             raise ProtocolError(
@@ -311,9 +316,9 @@ class ConnectionState(Protocol):
     def _count_ack(self, what: str) -> None:
         """Count an answer that waits to be written."""
         self._queued_acks += 1
-        if self._queued_acks > limits.MAX_QUEUED_ACKS:
+        most = self.limits.max_queued_acks
+        if self._queued_acks > most:
             raise ProtocolError(
-                f"the peer sends {what} and does not read the answers; {limits.MAX_QUEUED_ACKS} "
-                "wait",
+                f"the peer sends {what} and does not read the answers; {most} wait",
                 error_code=ErrorCode.ENHANCE_YOUR_CALM,
             )

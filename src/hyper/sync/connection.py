@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Self
 from weakref import ref
 
-from ..http20.limits import INITIAL_MAX_STREAMS
+from ..http20.limits import INITIAL_MAX_STREAMS, Limits
 from ..http20.protocol import HTTP20Protocol
 from ..http20.window import BaseFlowControlManager, FlowControlManager
 from .compat import FormerConnection
@@ -51,6 +51,8 @@ class HTTPConnection(Piecewise):
     foreign_pushes  accept pushes for origins that the server has no authority over as well
     hpack           whose header compression: ``'python'`` or ``'nghttp2'``; if left out, what
                     ``HYPER_HPACK`` or ``hyper.hpack.choose`` said
+    limits          what to put up with over HTTP/2, a ``hyper.http20.limits.Limits``; if left
+                    out, what ``hyper.http20.limits.choose`` said
     expect_timeout  seconds that a body waits for ``100 Continue`` where ``expect`` asks for it
     trace           called with ``'>'`` or ``'<'`` and the octets written or read, under a lock:
                     it must not wait, nor use this connection
@@ -83,6 +85,7 @@ class HTTPConnection(Piecewise):
         force_proto: str | None = None,
         foreign_pushes: bool = False,
         hpack: str | None = None,
+        limits: Limits | None = None,
         expect_timeout: float = 1.0,
         trace: Trace | None = None,
     ) -> None:
@@ -93,6 +96,7 @@ class HTTPConnection(Piecewise):
         self.enable_push = enable_push
         self.foreign_pushes = foreign_pushes
         self.hpack = hpack
+        self.limits = limits and limits.checked()
         self.force_proto = force_proto
         self.timeout = timeout
         self.expect_timeout = expect_timeout

@@ -10,8 +10,8 @@ import os
 import sys
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
 from base64 import urlsafe_b64encode
-from contextlib import suppress
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from ssl import SSLContext
 from time import monotonic
 from typing import Final
@@ -22,6 +22,7 @@ from ..common.exchange import Exchange, Fields
 from ..common.protocol import Protocol
 from ..http11.protocol import HTTP11Protocol
 from ..http20.exceptions import ConnectionError, H2NotNegotiatedError
+from ..http20.limits import Limits
 from ..http20.protocol import HTTP20Protocol
 from ..http20.window import BaseFlowControlManager
 from ..tls import ALPN_PROTOCOLS, ascii_host, default_context
@@ -61,6 +62,7 @@ class Dialler:
     enable_push: bool
     foreign_pushes: bool
     hpack: str | None
+    limits: Limits | None
     force_proto: str | None
     trace: Trace | None
 
@@ -271,6 +273,7 @@ class Dialler:
             enable_push=self.enable_push,
             foreign_pushes=self.foreign_pushes,
             hpack=self.hpack,
+            limits=self.limits,
             first_stream_id=first_stream_id,
             clock=monotonic,
         )

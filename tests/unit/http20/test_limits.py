@@ -1,0 +1,248 @@
+"""Every limit that can be set: at it all is well, one beyond it is not."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from hyper.http20 import limits
+from hyper.http20.exceptions import ErrorCode
+from hyper.http20.limits import Limits, choose, chosen
+
+from ...peer import OK, Peer, connected, fresh
+
+CALM = ErrorCode.ENHANCE_YOUR_CALM
+PROMISE = [(":method", "GET"), (":scheme", "https"), (":authority", "example.org"), (":path", "/")]
+WORD = struct.Struct(">I")
+
+
+def continuations(peer: Peer, count: int) -> None:
+    peer.frame("HEADERS", 0, 1)
+    for _ in range(count):
+        peer.continuation(1, b"", end_headers=False)
+
+
+def block_octets(peer: Peer, count: int) -> None:
+    peer.frame("HEADERS", 0, 1)
+    peer.continuation(1, bytes(2 * count), end_headers=False)
+
+
+def interims(peer: Peer, count: int) -> None:
+    for _ in range(count):
+        peer.headers(1, [(":status", "103")])
+
+
+def interim_octets(peer: Peer, count: int) -> None:
+    for size in (count // 2, count - count // 2):
+        peer.headers(1, [(":status", "103"), ("x", "y" * (size - 33))])
+
+
+def list_octets(peer: Peer, count: int) -> None:
+    peer.headers(1, [*OK, ("x", "y" * (count - 33 - 42))])
+
+
+def fields(peer: Peer, count: int) -> None:
+    # Short blocks cannot have too many; this one is longer than it has fields.
+    peer.headers(1, [*OK, *[("abc", "def")] * (count - 1)])
+
+
+def entries(peer: Peer, count: int) -> None:
+    peer.settings(*[(0xF000, 0)] * count)
+
+
+def acks(peer: Peer, count: int) -> None:
+    with peer.one_read():
+        for _ in range(count):
+            peer.ping()
+
+
+def glitches(peer: Peer, count: int) -> None:
+    for _ in range(count):
+        peer.priority(1)
+
+
+def resets(peer: Peer, count: int) -> None:
+    peer.rst_stream(1)
+    for _ in range(count - 1):
+        peer.rst_stream(peer.request().id)
+
+
+def empty_data(peer: Peer, count: int) -> None:
+    peer.headers(1)
+    for _ in range(count):
+        peer.data(1)
+
+
+#: A limit, a small value for it, and what uses it up.
+SMALL: list[tuple[str, int, Callable[[Peer, int], None], int]] = [
+    ("max_continuations", 5, continuations, CALM),
+    ("max_header_list_size", 500, block_octets, CALM),
+    ("max_header_list_size", 500, list_octets, CALM),
+    ("max_header_fields", 20, fields, CALM),
+    ("max_settings_entries", 7, entries, CALM),
+    ("max_queued_acks", 9, acks, CALM),
+    ("max_empty_data", 4, empty_data, CALM),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "use", "code"), SMALL)
+def test_a_limit_that_is_set_is_the_one_that_counts(
+    name: str, value: int, use: Callable[[Peer, int], None], code: int
+) -> None:
+    """At it nothing happens, and one more ends the connection."""
+    for count in (value, value + 1):
+        peer = connected(limits=Limits(**{name: value}))
+        peer.request()
+        use(peer, count)
+        assert peer.protocol.closed == (count > value)
+        if count > value:
+            goaway = next(each for each in peer.written() if each.name == "GOAWAY")
+            assert goaway.error_code == code
+
+
+@pytest.mark.parametrize(
+    ("burst", "rate", "use"),
+    [
+        ("glitch_burst", "glitches_per_second", glitches),
+        ("reset_burst", "resets_per_second", resets),
+    ],
+)
+def test_an_allowance_is_a_burst_and_a_rate(
+    burst: str, rate: str, use: Callable[[Peer, int], None]
+) -> None:
+    now = [0.0]
+    few: Any = {burst: 20, rate: 2.5}
+    peer = connected(limits=Limits(**few), clock=lambda: now[0])
+    peer.request()
+    use(peer, 20)
+    assert not peer.protocol.closed
+    now[0] = 2.0  # five more
+    if use is resets:
+        peer.request()
+        for _ in range(4):
+            peer.rst_stream(peer.exchanges[-1].id)
+            peer.request()
+        peer.rst_stream(peer.exchanges[-1].id)
+        assert not peer.protocol.closed
+        peer.rst_stream(peer.request().id)
+    else:
+        glitches(peer, 5)
+        assert not peer.protocol.closed
+        glitches(peer, 1)
+    assert peer.protocol.closed
+
+
+@pytest.mark.parametrize(
+    ("use", "name", "value"),
+    [(interims, "max_informational", 6), (interim_octets, "max_header_list_size", 500)],
+)
+def test_interim_responses_cost_their_stream_alone(
+    use: Callable[[Peer, int], None], name: str, value: int
+) -> None:
+    for count in (value, value + 1):
+        peer = connected(limits=Limits(**{name: value}))
+        stream = peer.request()
+        use(peer, count)
+        if count > value:
+            peer.expect_stream_error(stream.id, CALM)
+        else:
+            peer.expect_nothing()
+        peer.check_usable()
+
+
+def test_pushes_are_announced_and_counted() -> None:
+    peer = connected(enable_push=True, limits=Limits(max_pushes=2))
+    assert peer.client_settings[0x3] == 2
+    stream = peer.request()
+    for promised in (2, 4, 6):
+        peer.push_promise(1, promised, PROMISE)
+    peer.expect_stream_error(6, ErrorCode.REFUSED_STREAM)
+    assert len(stream.pushes) == 2
+
+
+def test_windows_are_announced_and_kept() -> None:
+    peer = fresh(limits=Limits(stream_window=70_000, connection_window=100_000))
+    peer.expect_preface()
+    peer.expect("SETTINGS", settings={2: 0, 4: 70_000, 6: limits.MAX_HEADER_LIST_SIZE})
+    peer.expect("WINDOW_UPDATE", stream_id=0, increment=100_000 - 65_535)
+    peer.settings()
+    peer.settings(ack=True)
+    peer.written()
+    stream = peer.request()
+    peer.headers(1)
+    for _ in range(4):
+        peer.data(1, bytes(16_384))
+    peer.data(1, bytes(70_000 - 4 * 16_384))
+    assert stream.error is None
+    peer.data(1, b"!")
+    assert stream.error is not None
+    assert stream.error.error_code == ErrorCode.FLOW_CONTROL_ERROR
+
+
+def test_debug_data_is_kept_as_far_as_wanted() -> None:
+    peer = connected(limits=Limits(max_debug_data=3))
+    peer.goaway(0, 0, b"abcdef")
+    with pytest.raises(Exception, match="b'abc'"):
+        peer.protocol.request(b"GET", b"https", b"example.org", b"/", [], end=True)
+
+
+@pytest.fixture
+def as_it_was() -> Iterator[None]:
+    yield
+    choose(None)
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_the_whole_process_can_choose() -> None:
+    mine = Limits(max_settings_entries=1)
+    choose(mine)
+    assert chosen() is mine
+    entries(peer := connected(), 2)
+    assert peer.protocol.closed
+    # Whoever was told keeps to that.
+    entries(peer := connected(limits=Limits()), 2)
+    assert not peer.protocol.closed
+    choose(None)
+    assert chosen() == Limits()
+    entries(peer := connected(), 2)
+    assert not peer.protocol.closed
+
+
+@pytest.mark.usefixtures("as_it_was")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stream_window", 2**31),
+        ("stream_window", 0),
+        ("connection_window", 2**31),
+        ("max_header_list_size", 2**32),
+        ("max_continuations", 0),
+        ("max_pushes", -1),
+        ("resets_per_second", -0.5),
+    ],
+)
+def test_limits_that_cannot_be_meant_are_refused(name: str, value: Any) -> None:
+    wrong = Limits(**{name: value})
+    for use in (choose, lambda limits: fresh(limits=limits)):
+        with pytest.raises(ValueError, match=f"{name} is {value}; it must be"):
+            use(wrong)
+    assert chosen() == Limits()
+    with pytest.raises(ValueError, match=name):
+        fresh(**{name: value})
+
+
+def test_an_allowance_may_be_a_burst_and_nothing_after_it() -> None:
+    assert Limits(glitches_per_second=0, resets_per_second=0.0).checked()
+
+
+def test_a_limit_that_is_none_is_refused() -> None:
+    with pytest.raises((TypeError, ValueError)):
+        fresh(max_patience=7)
+
+
+def test_every_default_is_the_constant_of_its_name() -> None:
+    for name, value in Limits()._asdict().items():
+        assert value == getattr(limits, name.upper())
