@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from . import hpack
-from .sync.connection import HTTP11Connection, HTTP20Connection, HTTPConnection
-from .sync.pushes import HTTP20Push
-from .sync.response import HTTP11Response, HTTP20Response
+
+if TYPE_CHECKING:
+    from .sync.connection import HTTP11Connection, HTTP20Connection, HTTPConnection
+    from .sync.pushes import HTTP20Push
+    from .sync.response import HTTP11Response, HTTP20Response
 
 __all__ = [
     "HTTP11Connection",
@@ -23,3 +27,31 @@ __version__ = "1.0.0.dev0"
 
 # Here, since the room itself does not know the world. A bad name is an error where it is used.
 hpack.chosen = os.environ.get("HYPER_HPACK") or None
+
+# Loaded when somebody asks for them: `hyper --version`, and a program that wants one of the
+# rooms only, need not wait for sockets and TLS.
+_HOMES = {
+    "HTTP11Connection": ".sync.connection",
+    "HTTP20Connection": ".sync.connection",
+    "HTTPConnection": ".sync.connection",
+    "HTTP20Push": ".sync.pushes",
+    "HTTP11Response": ".sync.response",
+    "HTTP20Response": ".sync.response",
+}
+# What `import hyper` has always made reachable by a dot.
+_ROOMS = frozenset(("common", "http11", "http20", "sync", "tls"))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        # With all that a program may go on to say: hyper.http20.exceptions.ProtocolError.
+        import_module(".sync.connection", __name__)
+        return import_module(f".{name}", __name__)
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOMES[name], __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, *_ROOMS})
