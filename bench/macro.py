@@ -1,6 +1,6 @@
 """What a request costs: processor time of the client, ours and others', in one run.
 
-    python bench/macro.py [--quick] [--only SCENARIO ...] [--clients NAME ...] [--json FILE]
+    python bench/macro.py [--quick | --goals] [--only SCENARIO ...] [--clients NAME ...]
 
 README.md beside this file says how it measures and how to read it.
 """
@@ -12,72 +12,79 @@ import contextlib
 import json
 import os
 import platform
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 # So that this file can be run by its path, too.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.goals import GOALS, judge, report, wanted
 from bench.peers import interpreter, provide
-from bench.scenarios import REQUEST_HEADERS, SCENARIOS, Scenario
+from bench.results import summary, table
+from bench.scenarios import CLIENTS, REQUEST_HEADERS, SCENARIOS, Scenario
 from bench.servers import Missing, certificates, documents, running
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = "hyper"
-#: In the order of the table's columns.
-CLIENTS = (OURS, "pycurl", "httpx", "niquests", "h2", "h2load")
+
+#: Who measures what is not a client in a loop (``worker.py``).
+MODULES = {
+    "import": "bench.start",
+    "first": "bench.start",
+    "distance": "bench.distance",
+    "encode": "bench.blocks",
+    "decode": "bench.blocks",
+}
 
 #: Seconds for one client, one scenario, one round. None of ours takes ten.
 PATIENCE = 120.0
 
 Result = dict[str, Any]
+Plan = list[tuple[Scenario, list[str]]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
-    clients: list[str] = options.clients or list(CLIENTS)
-    scenarios = [
-        scenario
-        for scenario in SCENARIOS
-        if (scenario.name in options.only if options.only else scenario.quick or not options.quick)
-    ]
+    plan = planned(options)
     if options.install:
-        provide(clients, options.peers)
+        provide(sorted({client for _, clients in plan for client in clients}), options.peers)
     client_cpus, server_cpus = processors()
     started = time.time()
 
-    results: dict[str, dict[str, list[Result]]] = {s.name: {} for s in scenarios}
-    skipped: dict[str, dict[str, str]] = {s.name: {} for s in scenarios}
+    results: dict[str, dict[str, list[Result]]] = {scenario.name: {} for scenario, _ in plan}
+    skipped: dict[str, dict[str, str]] = {scenario.name: {} for scenario, _ in plan}
     with tempfile.TemporaryDirectory(prefix="bench-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o755)
-        root = documents(folder)
-        authority = certificates(folder)[0]
-        ports: dict[str, int] = {}
-        for kind in sorted({scenario.server for scenario in scenarios}):
+        documents(folder)
+        certificates(folder)
+        ports = {"": 0}
+        for kind in sorted({scenario.server for scenario, _ in plan} - {""}):
             try:
-                ports[kind] = stack.enter_context(running(kind, folder, root, server_cpus))
+                ports[kind] = stack.enter_context(running(kind, folder, server_cpus))
             except Missing as error:
                 print(f"bench: without {kind}: {error}", file=sys.stderr)
-        scenarios = [scenario for scenario in scenarios if scenario.server in ports]
+                for scenario, clients in plan:
+                    if scenario.server == kind:
+                        skipped[scenario.name] = dict.fromkeys(clients, str(error))
         # A B C, A B C: what disturbs the machine for a while disturbs them all.
         for number in range(options.rounds):
-            for scenario in scenarios:
+            for scenario, clients in plan:
                 for client in clients:
                     if client in skipped[scenario.name]:
                         continue
                     say(f"round {number + 1} of {options.rounds}: {scenario.name}, {client}")
-                    result = measure(
-                        client, scenario, ports[scenario.server], authority, client_cpus, options
-                    )
+                    task = described(client, scenario, ports[scenario.server], folder, options)
+                    result = measure(client, task | {"cpus": client_cpus}, options.peers)
                     if "skipped" in result:
                         skipped[scenario.name][client] = result["skipped"]
+                        # Half a figure is none.
+                        results[scenario.name].pop(client, None)
                     else:
                         results[scenario.name].setdefault(client, []).append(result)
     say("")
@@ -86,21 +93,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "about": machine(client_cpus, server_cpus, options, time.time() - started),
         "scenarios": {
             scenario.name: summary(scenario, results[scenario.name], skipped[scenario.name])
-            for scenario in scenarios
+            for scenario, _ in plan
         },
     }
-    print(table(document, scenarios, clients))
+    print(table(document, plan))
+    if options.goals:
+        chosen = [goal for goal in GOALS if goal.scenario in document["scenarios"]]
+        print("\n" + report(judge(document, chosen)))
     if options.json:
         options.json.write_text(json.dumps(document, indent=1) + "\n")
-    return 0 if any(results[scenario.name] for scenario in scenarios) else 1
+    return 0 if any(results[scenario.name] for scenario, _ in plan) else 1
+
+
+def planned(options: argparse.Namespace) -> Plan:
+    """The scenarios of this run, each with the clients that take part."""
+    goals = wanted()
+    plan = []
+    for scenario in SCENARIOS:
+        if options.only:
+            chosen = scenario.name in options.only
+        elif options.goals:
+            chosen = scenario.name in goals
+        else:
+            chosen = bool(scenario.quick) or not options.quick
+        clients = list(scenario.clients)
+        if options.clients:
+            clients = [client for client in clients if client in options.clients]
+        elif options.goals:
+            needed = {scenario.ours, *goals.get(scenario.name, ())}
+            clients = [client for client in clients if client in needed]
+        if chosen and clients:
+            plan.append((scenario, clients))
+    return plan
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench", description="Processor time per request, ours and other clients', in one run."
     )
-    parser.add_argument("--quick", action="store_true", help="about a minute; coarse")
-    parser.add_argument("--rounds", type=int, help="default: 7, with --quick 3")
+    parser.add_argument("--quick", action="store_true", help="some two minutes; coarse")
+    parser.add_argument(
+        "--goals",
+        action="store_true",
+        help="measure what the goals are about, and say which of them are met",
+    )
+    parser.add_argument("--rounds", type=int, help="default: 7, with --goals 5, with --quick 3")
     names = [scenario.name for scenario in SCENARIOS]
     parser.add_argument("--only", nargs="+", choices=names, metavar="SCENARIO", help=str(names))
     parser.add_argument(
@@ -121,7 +158,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="measure only what is installed already",
     )
     options = parser.parse_args(arguments)
-    options.rounds = options.rounds or (3 if options.quick else 7)
+    options.rounds = options.rounds or (3 if options.quick else 5 if options.goals else 7)
     return options
 
 
@@ -135,36 +172,39 @@ def processors() -> tuple[list[int], set[int] | None]:
     return [allowed[0]], {allowed[-1]}
 
 
-def measure(
-    client: str,
-    scenario: Scenario,
-    port: int,
-    authority: Path,
-    cpus: list[int],
-    options: argparse.Namespace,
-) -> Result:
-    """One round of one client in a process of its own."""
-    task = {
+def described(
+    client: str, scenario: Scenario, port: int, folder: Path, options: argparse.Namespace
+) -> dict[str, Any]:
+    """What the process that measures has to know."""
+    return {
         "client": client,
         "kind": scenario.kind,
         "port": port,
+        "tls": not scenario.server.endswith("-plain"),
         "path": scenario.path,
-        "authority": str(authority),
+        "folder": str(folder),
+        "authority": str(folder / "ca.pem"),
         "headers": REQUEST_HEADERS if scenario.headers else [],
         "units": scenario.quick if options.quick and scenario.quick else scenario.units,
         "bulk": scenario.bulk,
-        "cpus": cpus,
     }
-    # Bytecode is written once and read by all; proxies and key logs of the caller's are not ours.
+
+
+def measure(client: str, task: dict[str, Any], peers: Path) -> Result:
+    """One round of one client in a process of its own."""
+    # Bytecode is written once and read by all, as where things are installed. The caller's proxies,
+    # key logs and authorities are not ours; requests prefers them to what it is told.
+    foreign = ("_proxy", "_ca_bundle", "sslkeylogfile", "ssl_cert_file", "ssl_cert_dir")
     variables = {
         name: value
         for name, value in os.environ.items()
-        if name != "SSLKEYLOGFILE" and not name.lower().endswith("_proxy")
+        if not name.lower().endswith((*foreign, "pythondontwritebytecode"))
     }
     variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    module = MODULES.get(task["kind"], "bench.worker")
     try:
         done = subprocess.run(
-            [interpreter(client, options.peers), "-m", "bench.worker", json.dumps(task)],
+            [interpreter(client, peers), "-m", module, json.dumps(task)],
             env=variables,
             cwd=ROOT,
             capture_output=True,
@@ -181,37 +221,12 @@ def measure(
     return result
 
 
-def summary(
-    scenario: Scenario, results: dict[str, list[Result]], skipped: dict[str, str]
-) -> dict[str, Any]:
-    """The median of the rounds for every client, and ours against it, round by round."""
-    clients = {}
-    for client, rounds in results.items():
-        keys = [key for key in rounds[0] if isinstance(rounds[0][key], float)]
-        clients[client] = {
-            "version": rounds[0]["version"],
-            "units": rounds[0]["units"],
-            **{key: median(result[key] for result in rounds) for key in keys},
-            "peak_memory": max(result["peak_memory"] for result in rounds),
-            "rounds": [result["cpu"] for result in rounds],
-        }
-        if OURS in results and client != OURS:
-            pairs = zip(results[OURS], rounds, strict=False)
-            clients[client]["ratio"] = median(ours["cpu"] / theirs["cpu"] for ours, theirs in pairs)
-    return {
-        "about": scenario.about,
-        "server": scenario.server,
-        "unit": "64 MiB" if scenario.bulk else "request",
-        "clients": clients,
-        "skipped": skipped,
-    }
-
-
 def machine(
     client_cpus: list[int], server_cpus: set[int] | None, options: argparse.Namespace, took: float
 ) -> dict[str, Any]:
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "openssl": ssl.OPENSSL_VERSION,
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
         "pinned": bool(client_cpus and server_cpus),
         "rounds": options.rounds,
@@ -219,50 +234,6 @@ def machine(
         "seconds": round(took),
         "load": [round(load, 2) for load in os.getloadavg()] if hasattr(os, "getloadavg") else None,
     }
-
-
-def table(document: dict[str, Any], scenarios: Sequence[Scenario], clients: Sequence[str]) -> str:
-    """The medians as Markdown; in brackets what ours costs for each 1 of theirs."""
-    about = document["about"]
-    lines = [
-        f"{about['python']}, {about['system']}, "
-        f"{'client and server pinned apart' if about['pinned'] else 'not pinned'}, "
-        f"median of {about['rounds']} rounds in {about['seconds']} s.",
-        "Processor time of the client, user and system: µs a request, ms for 64 MiB; "
-        f"behind it {OURS} divided by that client.",
-        "",
-        "| | " + " | ".join(clients) + " |",
-        "|---|" + "---|" * len(clients),
-    ]
-    notes: dict[str, list[str]] = {}
-    versions: dict[str, str] = {}
-    for scenario in scenarios:
-        part = document["scenarios"][scenario.name]
-        cells = []
-        for client in clients:
-            figures = part["clients"].get(client)
-            if figures is None:
-                cells.append("–")
-                notes.setdefault(f"{client}: {part['skipped'].get(client)}", []).append(
-                    scenario.name
-                )
-                continue
-            versions[client] = figures["version"]
-            cell = f"{figures['cpu'] * (1e3 if scenario.bulk else 1e6):.3g}"
-            if "ratio" in figures:
-                cell += f" ({figures['ratio']:.2f})"
-            cells.append(f"**{cell}**" if client == OURS else cell)
-        lines.append(
-            f"| {scenario.name}: {scenario.about}, {scenario.server} | " + " | ".join(cells) + " |"
-        )
-    lines += [
-        "",
-        "Versions: " + "; ".join(versions[client] for client in clients if client in versions),
-    ]
-    every = [scenario.name for scenario in scenarios]
-    for note, where in notes.items():
-        lines.append(f"Not measured: {note}" + ("" if where == every else f" ({', '.join(where)})"))
-    return "\n".join(lines)
 
 
 def say(what: str) -> None:

@@ -1,4 +1,4 @@
-"""The servers that are measured against: real ones in C, on loopback, over TLS."""
+"""The servers that are measured against: real ones in C, over TLS, most of them on loopback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from pathlib import Path
 
 from bench.scenarios import FILES
 
-__all__ = ["Missing", "certificates", "documents", "running"]
+__all__ = ["FAR", "Missing", "certificates", "command", "documents", "running", "stop"]
+
+#: Where a server listens that is some way off (``distance.py``).
+FAR = "10.251.0.1"
 
 #: Seconds that a server may take until its first handshake.
 PATIENCE = 10.0
@@ -40,7 +43,7 @@ http {{
     types {{ }}
     default_type text/plain;
     server {{
-        listen 127.0.0.1:{port} ssl http2;
+        listen {address}:{port} ssl http2;
         ssl_certificate {chain};
         ssl_certificate_key {key};
         root {root};
@@ -58,6 +61,42 @@ http {{
 """
 
 
+# h2o adds seven header fields of its own to these nine.
+H2O = """\
+{user}
+listen:
+  host: {address}
+  port: {port}
+  ssl:
+    certificate-file: {chain}
+    key-file: {key}
+    ocsp-update-interval: 0
+error-log: {folder}/h2o.log
+num-threads: 1
+http2-max-concurrent-requests-per-connection: 128
+header.add: "cache-control: max-age=300, public"
+header.add: "vary: accept-encoding"
+header.add: "strict-transport-security: max-age=31536000; includeSubDomains"
+header.add: "x-content-type-options: nosniff"
+header.add: "x-frame-options: DENY"
+header.add: "referrer-policy: strict-origin-when-cross-origin"
+header.add: "server-timing: edge;dur=1, origin;dur=12"
+hosts:
+  default:
+    paths:
+      "/":
+        mruby.handler: |
+          number = 0
+          Proc.new {{ |env|
+            number += 1
+            id = "%016x%016x" % [number * 2654435761, number]
+            cookie = "sid=#{{id}}; Path=/; Secure; HttpOnly; SameSite=Lax"
+            [399, {{"x-request-id" => id, "set-cookie" => cookie}}, []]
+          }}
+        file.dir: {root}
+"""
+
+
 class Missing(Exception):
     """Something that a measurement needs is not there; the message says what."""
 
@@ -69,13 +108,16 @@ def documents(folder: Path) -> Path:
     block = os.urandom(1 << 20)
     for name, size in FILES.items():
         with (root / name).open("wb") as file:
+            if size > 1 << 29:
+                file.truncate(size)  # a hole takes no room on the disk
+                continue
             for start in range(0, size, len(block)):
                 file.write(block[: size - start])
     return root
 
 
 def certificates(folder: Path) -> tuple[Path, Path, Path]:
-    """A new authority, and a chain and key of it for localhost; by trustme, or by openssl."""
+    """A new authority, and a chain and key of it for our hosts; by trustme, or by openssl."""
     authority, chain, key = (folder / name for name in ("ca.pem", "chain.pem", "key.pem"))
     try:
         import trustme
@@ -83,7 +125,7 @@ def certificates(folder: Path) -> tuple[Path, Path, Path]:
         _by_openssl(folder, authority, chain, key)
     else:
         ca = trustme.CA()
-        leaf = ca.issue_cert("localhost")
+        leaf = ca.issue_cert("localhost", FAR)
         ca.cert_pem.write_to_path(str(authority))
         chain.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
         leaf.private_key_pem.write_to_path(str(key))
@@ -98,7 +140,7 @@ def _by_openssl(folder: Path, authority: Path, chain: Path, key: Path) -> None:
     ca_key = folder / "ca-key.pem"
     ca = ["-subj", "/CN=benchmark authority", "-addext", "keyUsage=critical,keyCertSign"]
     leaf = [
-        *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+        *("-subj", "/CN=localhost", "-addext", f"subjectAltName=DNS:localhost,IP:{FAR}"),
         *("-addext", "basicConstraints=critical,CA:FALSE"),
         *("-CA", str(authority), "-CAkey", str(ca_key)),
     ]
@@ -110,40 +152,61 @@ def _by_openssl(folder: Path, authority: Path, chain: Path, key: Path) -> None:
             raise Missing(f"openssl made no certificate: {done.stderr.strip()[-300:]}")
 
 
-@contextlib.contextmanager
-def running(kind: str, folder: Path, root: Path, cpus: set[int] | None) -> Iterator[int]:
-    """Run nghttpd or nginx on a free port, on these CPUs; yield the port."""
-    program = shutil.which(kind) or shutil.which(kind, path="/usr/sbin:/sbin:/usr/local/sbin")
+def command(kind: str, folder: Path, address: str, port: int) -> list[str]:
+    """How to start nghttpd (or -plain, or -large: its windows), nginx or h2o there.
+
+    It serves ``documents`` of the folder, with its certificates.
+    """
+    name, _, variant = kind.partition("-")
+    program = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/local/sbin")
     if program is None:
-        raise Missing(f"{kind} is not installed")
+        raise Missing(f"{name} is not installed")
+    root, chain, key = folder / "root", folder / "chain.pem", folder / "key.pem"
+    if name == "nghttpd":
+        options = {"": [], "plain": ["--no-tls"], "large": ["-w", "30", "-W", "30"]}[variant]
+        files = [] if variant == "plain" else [str(key), str(chain)]
+        return [program, "-a", address, "-d", str(root), *options, str(port), *files]
+    text = {"nginx": NGINX, "h2o": H2O}[name]
+    # Started by root they would drop to a user who may not read the folder.
+    user = ""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        user = {"nginx": "user root;", "h2o": "user: root"}[name]
+    config = folder / f"{kind}.conf"
+    values = {"folder": folder, "root": root, "chain": chain, "key": key, "user": user}
+    config.write_text(text.format(address=address, port=port, **values))
+    if name == "nginx":
+        return [program, "-p", str(folder), "-c", str(config)]
+    return [program, "-m", "worker", "-c", str(config)]
+
+
+@contextlib.contextmanager
+def running(kind: str, folder: Path, cpus: set[int] | None) -> Iterator[int]:
+    """Run a server on a free port of loopback, on these CPUs; yield the port."""
     port = _free_port()
-    chain, key = folder / "chain.pem", folder / "key.pem"
-    if kind == "nghttpd":
-        command = [program, "-a", "127.0.0.1", "-d", str(root), str(port), str(key), str(chain)]
-    else:
-        config = folder / "nginx.conf"
-        # Started by root it would drop to a user who may not read the folder.
-        user = "user root;" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
-        config.write_text(
-            NGINX.format(folder=folder, port=port, chain=chain, key=key, root=root, user=user)
-        )
-        command = [program, "-p", str(folder), "-c", str(config)]
     log = folder / f"{kind}.out"
+    started = command(kind, folder, "127.0.0.1", port)
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        process = subprocess.Popen(started, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
-        _await(port, folder / "ca.pem", process, log)
+        tls = not kind.endswith("-plain")
+        _await(port, folder / "ca.pem" if tls else None, process, log)
         if cpus is not None:
             for pid in (process.pid, *_children(process.pid)):
-                os.sched_setaffinity(pid, cpus)
+                for thread in _threads(pid):
+                    os.sched_setaffinity(thread, cpus)
         yield port
     finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End it, and see that it has ended."""
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _free_port() -> int:
@@ -152,20 +215,24 @@ def _free_port() -> int:
         return port
 
 
-def _await(port: int, authority: Path, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the server shakes hands and speaks HTTP/2."""
-    context = ssl.create_default_context(cafile=str(authority))
-    context.set_alpn_protocols(["h2"])
+def _await(
+    port: int, authority: Path | None, process: subprocess.Popen[bytes], log: Path
+) -> None:
+    """Wait until the server answers; over TLS, until it shakes hands and chooses HTTP/2."""
+    context = None
+    if authority is not None:
+        context = ssl.create_default_context(cafile=str(authority))
+        context.set_alpn_protocols(["h2"])
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            with (
-                socket.create_connection(("127.0.0.1", port), 1) as plain,
-                context.wrap_socket(plain, server_hostname="localhost") as tls,
-            ):
-                if tls.selected_alpn_protocol() == "h2":
+            with socket.create_connection(("127.0.0.1", port), 1) as plain:
+                if context is None:
                     return
-                reason = "it does not choose h2"
+                with context.wrap_socket(plain, server_hostname="localhost") as tls:
+                    if tls.selected_alpn_protocol() == "h2":
+                        return
+            reason = "it does not choose h2"
         except OSError as error:
             reason = str(error)
         if process.poll() is not None or time.monotonic() > deadline:
@@ -182,3 +249,11 @@ def _children(pid: int) -> list[int]:
         ]
     except OSError:
         return []
+
+
+def _threads(pid: int) -> list[int]:
+    """h2o and nghttpd work in threads, which were made before anybody said where."""
+    try:
+        return [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return [pid]

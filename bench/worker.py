@@ -24,11 +24,18 @@ from bench.scenarios import BULK_SIZE, FILES, IN_FLIGHT, THREADS
 
 CLIENTS = {
     "hyper": ("with_hyper", "Hyper"),
+    "hyper/1.1": ("with_hyper", "Hyper11"),
+    "hyper.client": ("with_http_client", "DropIn"),
+    "context": ("with_http_client", "WithOurContext"),
+    "HTTP20Adapter": ("with_requests", "OverHTTP20"),
     "pycurl": ("with_pycurl", "PyCurl"),
     "httpx": ("with_httpx", "Httpx"),
     "niquests": ("with_niquests", "Niquests"),
     "h2": ("with_h2", "H2"),
     "h2load": ("with_h2load", "H2Load"),
+    "curl": ("with_curl", "Curl"),
+    "http.client": ("with_http_client", "HTTPClient"),
+    "requests": ("with_requests", "Requests"),
 }
 
 #: Requests before the clock starts: the handshake, SETTINGS, caches and memos.
@@ -43,7 +50,7 @@ def main() -> None:
         os.sched_setaffinity(0, task["cpus"])
     module, name = CLIENTS[task["client"]]
     headers = [(name, value) for name, value in task["headers"]]
-    target = Target(task["port"], task["path"], task["authority"], headers)
+    target = Target(task["port"], task["path"], task["authority"], headers, task["tls"])
     try:
         kind = getattr(importlib.import_module(f"bench.clients.{module}"), name)
         client: Client = kind(target)
@@ -173,7 +180,7 @@ def run_threads(client: Client, units: int, size: int) -> dict[str, Any]:
         each * THREADS,
         p50=times[len(times) // 2],
         p99=times[len(times) * 99 // 100],
-        slowest=times[-1],
+        longest=times[-1],
     )
 
 
@@ -183,6 +190,15 @@ def run_stream(client: Client, units: int, size: int) -> dict[str, Any]:
     with Measurement() as measured:
         for _ in range(units):
             assert client.stream() == size
+    return measured.result(units)
+
+
+def run_connect(client: Client, units: int, size: int) -> dict[str, Any]:
+    for _ in range(3):
+        assert client.once() == size
+    with Measurement() as measured:
+        for _ in range(units):
+            assert client.once() == size
     return measured.result(units)
 
 
@@ -220,6 +236,7 @@ RUNS: dict[str, Callable[[Any, int, int], dict[str, Any]]] = {
     "stream": run_stream,
     "whole": run_whole,
     "upload": run_upload,
+    "connect": run_connect,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count
 from typing import ClassVar
 
 __all__ = ["Client", "Target"]
@@ -16,14 +17,15 @@ class Target:
     path: str
     authority: str  # file of the certificate authority to verify with
     headers: list[tuple[str, str]] = field(default_factory=list)
+    tls: bool = True
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls else "http"
 
     @property
     def url(self) -> str:
-        return f"https://localhost:{self.port}{self.path}"
-
-    @property
-    def origin(self) -> str:
-        return f"https://localhost:{self.port}"
+        return f"{self.scheme}://localhost:{self.port}{self.path}"
 
 
 class Client:
@@ -40,12 +42,13 @@ class Client:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.number = 0
+        self.numbers = count(1)
 
     def headers(self) -> list[tuple[str, str]]:
-        """The headers of one request; one of them is new every time."""
-        self.number += 1
-        return [*self.target.headers, ("x-request-id", f"{self.number:032x}")]
+        """The headers of one request; two of them are new every time, in every thread."""
+        number = next(self.numbers)
+        cookie = f"session=8f14e45fceea167a5a36dedd4bea2543; theme=dark; visit={number:012x}"
+        return [*self.target.headers, ("cookie", cookie), ("x-request-id", f"{number:032x}")]
 
     def get(self) -> int:
         """One GET; return the octets of its body."""
@@ -58,6 +61,10 @@ class Client:
     def for_thread(self) -> Client:
         """What another thread uses: this one, if its connection can be shared."""
         return self
+
+    def once(self) -> int:
+        """Connect anew, with a whole handshake; one GET; close. Return the octets of its body."""
+        raise NotImplementedError
 
     def stream(self) -> int:
         """One GET whose body is dropped piece by piece; return its octets."""

@@ -18,6 +18,7 @@ class H2Load(Client):
     cannot: ClassVar = {
         "threads": "its threads do not share a connection",
         "whole": "it keeps no body",
+        "connect": "its handshakes are not counted",
         "upload": "it reads its body from a file for every request",
     }
 

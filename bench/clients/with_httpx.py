@@ -42,9 +42,17 @@ class Httpx(Client):
     async def _batch(self, count: int) -> int:
         client = self.async_client
         assert client is not None
-        responses = await asyncio.gather(*(client.get(self.target.url) for _ in range(count)))
+        url = self.target.url
+        each = [self.headers() if self.target.headers else None for _ in range(count)]
+        responses = await asyncio.gather(*(client.get(url, headers=own) for own in each))
         assert all(response.status_code == 200 for response in responses)
         return sum(len(response.content) for response in responses)
+
+    def once(self) -> int:
+        with httpx.Client(http2=True, http1=False, verify=self.context) as client:
+            response = client.get(self.target.url)
+            assert response.status_code == 200
+            return len(response.content)
 
     def stream(self) -> int:
         with self.client.stream("GET", self.target.url) as response:

@@ -11,28 +11,41 @@ from bench.clients import Client, Target
 class Hyper(Client):
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        context = ssl.create_default_context(cafile=target.authority)
-        self.connection = hyper.HTTP20Connection(f"localhost:{target.port}", ssl_context=context)
+        self.context = ssl.create_default_context(cafile=target.authority)
+        self.connection = self.connect()
+
+    def connect(self) -> hyper.HTTPConnection:
+        return hyper.HTTP20Connection(
+            "localhost", self.target.port, secure=self.target.tls, ssl_context=self.context
+        )
+
+    def ask(self) -> int | None:
+        if self.target.headers:
+            return self.connection.request("GET", self.target.path, headers=self.headers())
+        return self.connection.request("GET", self.target.path)
 
     def get(self) -> int:
-        if self.target.headers:
-            stream = self.connection.request("GET", self.target.path, headers=self.headers())
-        else:
-            stream = self.connection.request("GET", self.target.path)
-        response = self.connection.get_response(stream)
+        response = self.connection.get_response(self.ask())
         body = response.read()
         assert response.status == 200
         return len(body)
 
     def batch(self, count: int) -> int:
         with self.connection.together():
-            streams = [self.connection.request("GET", self.target.path) for _ in range(count)]
+            streams = [self.ask() for _ in range(count)]
         size = 0
         for stream in streams:
             response = self.connection.get_response(stream)
             size += len(response.read())
             assert response.status == 200
         return size
+
+    def once(self) -> int:
+        with self.connect() as connection:
+            response = connection.get_response(connection.request("GET", self.target.path))
+            body = response.read()
+            assert response.status == 200
+            return len(body)
 
     def stream(self) -> int:
         response = self.connection.get_response(self.connection.request("GET", self.target.path))
@@ -50,3 +63,23 @@ class Hyper(Client):
 
     def close(self) -> None:
         self.connection.close()
+
+
+class Hyper11(Hyper):
+    """The native door over HTTP/1.1."""
+
+    def connect(self) -> hyper.HTTPConnection:
+        return hyper.HTTP11Connection(
+            "localhost", self.target.port, secure=True, ssl_context=self.context
+        )
+
+    def get(self) -> int:
+        self.connection.request("GET", self.target.path)
+        response = self.connection.get_response()
+        body = response.read()
+        assert response.status == 200
+        return len(body)
+
+    def version(self) -> str:
+        assert self.connection.version == "HTTP/1.1"
+        return f"hyper {hyper.__version__} over HTTP/1.1"

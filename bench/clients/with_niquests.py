@@ -32,7 +32,8 @@ class Niquests(Client):
     def batch(self, count: int) -> int:
         if self.multiplexed is None:
             self.multiplexed = self._session(multiplexed=True)
-        responses = [self.multiplexed.get(self.target.url) for _ in range(count)]
+        each = [dict(self.headers()) if self.target.headers else None for _ in range(count)]
+        responses = [self.multiplexed.get(self.target.url, headers=own) for own in each]
         self.multiplexed.gather()
         assert all(response.status_code == 200 for response in responses)
         return sum(len(response.content or b"") for response in responses)

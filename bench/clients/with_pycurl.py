@@ -20,7 +20,9 @@ class PyCurl(Client):
 
     def _easy(self, chunks: list[bytes]) -> Any:
         easy = pycurl.Curl()
-        easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
+        known = pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+        version = pycurl.CURL_HTTP_VERSION_2TLS if self.target.tls else known
+        easy.setopt(pycurl.HTTP_VERSION, version)
         easy.setopt(pycurl.CAINFO, self.target.authority)
         easy.setopt(pycurl.NOSIGNAL, 1)
         easy.setopt(pycurl.WRITEFUNCTION, chunks.append)
@@ -35,10 +37,13 @@ class PyCurl(Client):
         self.chunks.clear()
         self.easy.setopt(pycurl.URL, self.target.url)
         if self.target.headers:
-            self.easy.setopt(pycurl.HTTPHEADER, [f"{n}: {v}" for n, v in self.headers()])
+            self.easy.setopt(pycurl.HTTPHEADER, self._lines())
         self.easy.perform()
         self._check(self.easy)
         return len(b"".join(self.chunks))
+
+    def _lines(self) -> list[str]:
+        return [f"{name}: {value}" for name, value in self.headers()]
 
     def batch(self, count: int) -> int:
         if self.multi is None:
@@ -54,6 +59,8 @@ class PyCurl(Client):
         for easy, chunks in self.pool:
             chunks.clear()
             easy.setopt(pycurl.URL, self.target.url)
+            if self.target.headers:
+                easy.setopt(pycurl.HTTPHEADER, self._lines())
             multi.add_handle(easy)
         left = count
         while left:
@@ -69,7 +76,16 @@ class PyCurl(Client):
 
     def for_thread(self) -> PyCurl:
         # A handle belongs to one thread, and so does its connection.
-        return PyCurl(self.target)
+        other = PyCurl(self.target)
+        other.numbers = self.numbers
+        return other
+
+    def once(self) -> int:
+        # The handle keeps the certificates that it read, as our context does, and nothing else.
+        self.easy.setopt(pycurl.FRESH_CONNECT, 1)
+        self.easy.setopt(pycurl.FORBID_REUSE, 1)
+        self.easy.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
+        return self.get()
 
     def stream(self) -> int:
         size = 0
