@@ -8,6 +8,7 @@ as a server of HTTP/1.1: where it finds a request, the server of HTTP/2 must fin
 
 from __future__ import annotations
 
+import re
 import socket
 from contextlib import suppress
 from typing import Any
@@ -64,7 +65,7 @@ def _read(pieces: list[bytes]) -> list[Any]:
                 if said and isinstance(said[-1], Piece) and not said[-1].end:
                     what = what._replace(data=bytes(said.pop().data) + bytes(what.data))
                 said.append(what._replace(data=bytes(what.data)))
-            assert len(reader._line) <= (1 << 20) + 8192
+            assert len(reader.line) <= (1 << 20) + 8192
     except ValueError as error:
         assert reader.resting, "a reader that refused something starts anew"
         said.append(type(error))
@@ -187,7 +188,10 @@ def _compare(written: bytes, server: _Server) -> None:
             return
     except h11.RemoteProtocolError:
         return
-    assert server.requests, f"no request came of {written[:60]!r}"
+    if not server.requests:
+        # h11 puts up with lines that end in LF alone; to us they have not ended.
+        assert re.search(rb"(?<!\r)\n", written), f"no request came of {written[:60]!r}"
+        return
     fields, received, ended, trailers = server.requests[min(server.requests)]
     pseudo = {name: value for name, value in fields if name.startswith(b":")}
     assert pseudo[b":method"] == request.method

@@ -9,30 +9,27 @@ from __future__ import annotations
 
 import http.client
 import re
-import shutil
 import socket
 import ssl
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import requests
 import urllib3
-from cryptography.hazmat.primitives import serialization
 from hyperframe.frame import Frame
 
 from hyper import HTTP20Connection
 
 from ..certificates import Certificates
 from ..interop.kinds import BACKEND, KINDS
-from ..interop.servers import Server, Site
+from ..interop.servers import Server
+from ..soak.real import site
 from .of_hpack import packed
-from .targets import seeds
+from .targets import TARGETS, seeds
 
 RING = ("nginx", "nghttpd", "h2o", "apache", "caddy", "node")
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -291,56 +288,30 @@ def write(target: str, name: str, data: bytes) -> None:
     (folder / f"{name}.bin").write_bytes(data[:LONGEST])
 
 
-def site(folder: Path) -> tuple[Site, Certificates]:
-    """Small documents, and certificates made for the occasion."""
-    certificates = Certificates.create(folder)
-    root = folder / "root"
-    root.mkdir()
-    (root / "index.html").write_bytes(b"<!doctype html>\n<title>hyper</title>\n")
-    (root / "small.txt").write_bytes(b"hello hyper\n")
-    (root / "empty.txt").write_bytes(b"")
-    (root / "page.html").write_bytes(b"<p>The same words once more.\n" * 30)
-    key = serialization.load_pem_private_key(certificates.key.read_bytes(), password=None)
-    pkcs8 = folder / "pkcs8.pem"
-    pkcs8.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    files = Site(
-        root,
-        certificates.chain,
-        certificates.key,
-        pkcs8,
-        certificates.both,
-        certificates.authority,
-    )
-    return files, certificates
+DOCUMENTS = {
+    "index.html": b"<!doctype html>\n<title>hyper</title>\n",
+    "small.txt": b"hello hyper\n",
+    "empty.txt": b"",
+    "page.html": b"<p>The same words once more.\n" * 30,
+}
 
 
 def main() -> int:
-    folder = Path(tempfile.mkdtemp(prefix="hyper-record-"))
-    try:
-        files, certificates = site(folder)
-        record_callers()
-        with ExitStack() as stack:
-            backend = stack.enter_context(Server(BACKEND, files))
-            files = replace(files, backend=backend.ports.plain)
-            for name in RING:
-                if missing := KINDS[name].missing():
-                    print(missing)
-                    continue
-                with Server(KINDS[name], files) as server:
-                    record_http20(server)
-                    record_http11(server, certificates)
-                print(f"{name}: done", flush=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    for target in ("hpack", "http20", "http11", "gateway"):
+    record_callers()
+    with (
+        site(DOCUMENTS) as (files, certificates),
+        Server(BACKEND, files) as backend,
+    ):
+        files = replace(files, backend=backend.ports.plain)
+        for name in RING:
+            if missing := KINDS[name].missing():
+                print(missing)
+                continue
+            with Server(KINDS[name], files) as server:
+                record_http20(server)
+                record_http11(server, certificates)
+            print(f"{name}: done", flush=True)
+    for target in TARGETS:
         sizes = [file.stat().st_size for file in seeds(target).iterdir()]
         print(f"{target}: {len(sizes)} inputs, {sum(sizes)} octets")
     return 0

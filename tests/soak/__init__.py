@@ -1,0 +1,1 @@
+"""Soaking: very many requests, and load with chaos, for as long as one likes."""
