@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     argv  the words after the command's name; those of this process by default
     """
+    _open_closed()
     try:
         return _main(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
@@ -59,6 +60,16 @@ def _main(argv: Sequence[str]) -> int:
     except (HyperError, OSError, ValueError) as error:
         complain(_for_people(error))
         return ERROR
+
+
+def _open_closed() -> None:
+    """Where standard output or errors are closed, let them go nowhere instead of failing.
+
+    And let no socket get their descriptor, into which a library might yet print.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open to the end
 
 
 def _flushed() -> int:

@@ -202,7 +202,9 @@ class Printer:
         elif is_json:
             neat = json_text(whole, self.palette, indent=self.looks.indent)
         if neat is None:
-            neat = self.palette.code(harmless(whole), media_type)
+            neat = harmless(whole)
+            if not is_json:  # what claims to be and is not would be painted as one mistake
+                neat = self.palette.code(neat, media_type)
         yield neat
 
     def _lines(self, texts: Iterator[str]) -> Iterator[str]:
