@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import socket
 import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hyperframe.frame import DataFrame, HeadersFrame, PingFrame
+from hyperframe.frame import DataFrame, Frame, HeadersFrame, PingFrame, RstStreamFrame
 
 import hyper
 from hyper import HTTP20Connection
@@ -48,7 +48,10 @@ BODY = bytes(range(256)) * 300
 
 
 class Pages:
-    """A server that answers as it is told by the path: at once, or when ``late`` is set."""
+    """A server that answers as it is told by the path: at once, or when ``late`` is set.
+
+    One thread reads and writes, since two must not be inside of one ``SSLSocket``.
+    """
 
     def __init__(self) -> None:
         self.late = threading.Event()
@@ -57,56 +60,50 @@ class Pages:
         conversation.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         conversation.say(frame("SETTINGS"))
         assert conversation._octets(len(PREFACE)) == PREFACE
-        saying = threading.Lock()
         sizes: dict[int, int] = {}
-        decoder = conversation.decoder
-        waiting: list[threading.Thread] = []
-
-        def answer(stream_id: int, octets: bytes, late: bool) -> None:
-            if late:
-                self.late.wait(10)
-            half = len(octets) // 2
-            # A client whose request was interrupted may have gone.
-            with saying, suppress(OSError):
+        late: set[int] = set()
+        ready: list[int] = []
+        while True:
+            heard = self._hear(conversation, patiently=not late)
+            if heard is None:
+                if self.late.is_set():
+                    ready += sorted(late)
+                    late.clear()
+            elif isinstance(heard, HeadersFrame):
+                sizes[heard.stream_id] = 0
+                if (":path", "/late") in conversation.decoder.decode(heard.data):
+                    late.add(heard.stream_id)
+            elif isinstance(heard, DataFrame):
+                sizes[heard.stream_id] += len(heard.data)
+                room = struct.pack(">I", max(len(heard.data), 1))
+                conversation.say(
+                    frame("WINDOW_UPDATE", 0, 0, room)
+                    + frame("WINDOW_UPDATE", 0, heard.stream_id, room)
+                )
+            elif isinstance(heard, PingFrame) and "ACK" not in heard.flags:
+                conversation.say(frame("PING", 0x1, 0, heard.opaque_data))
+            elif isinstance(heard, RstStreamFrame):
+                late.discard(heard.stream_id)
+            if isinstance(heard, HeadersFrame | DataFrame) and "END_STREAM" in heard.flags:
+                if heard.stream_id not in late:
+                    ready.append(heard.stream_id)
+            for stream_id in ready:
+                octets = b"%d" % sizes[stream_id] if sizes[stream_id] else PAGE
+                half = len(octets) // 2
                 conversation.head(stream_id)
                 conversation.data(stream_id, octets[:half])
                 conversation.data(stream_id, octets[half:], end=True)
+            ready.clear()
 
-        try:
-            while True:
-                heard = conversation._frame()
-                stream_id = heard.stream_id
-                late = False
-                if isinstance(heard, HeadersFrame):
-                    late = (":path", "/late") in decoder.decode(heard.data)
-                    sizes[stream_id] = 0
-                elif isinstance(heard, DataFrame):
-                    size = len(heard.data)
-                    sizes[stream_id] += size
-                    room = struct.pack(">I", max(size, 1))
-                    with saying:
-                        conversation.say(
-                            frame("WINDOW_UPDATE", 0, 0, room)
-                            + frame("WINDOW_UPDATE", 0, stream_id, room)
-                        )
-                elif isinstance(heard, PingFrame) and "ACK" not in heard.flags:
-                    with saying:
-                        conversation.say(frame("PING", 0x1, 0, heard.opaque_data))
-                    continue
-                else:
-                    continue
-                if "END_STREAM" in heard.flags:
-                    octets = b"%d" % sizes[stream_id] if sizes[stream_id] else PAGE
-                    if late:
-                        waiting.append(
-                            threading.Thread(target=answer, args=(stream_id, octets, late))
-                        )
-                        waiting[-1].start()
-                    else:
-                        answer(stream_id, octets, late)
-        finally:
-            for thread in waiting:
-                thread.join()
+    def _hear(self, conversation: Conversation, *, patiently: bool) -> Frame | None:
+        """The next frame; None if there is none just now and somebody waits for ``late``."""
+        sock = conversation.socket
+        pending = isinstance(sock, ssl.SSLSocket) and sock.pending()
+        if patiently or conversation._unread or pending:
+            return conversation._frame()
+        if not select.select([sock], [], [], 0.002)[0]:
+            return None
+        return conversation._frame()
 
 
 def get(connection: HTTP20Connection, path: str = "/") -> bytes:

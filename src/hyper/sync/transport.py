@@ -258,10 +258,12 @@ class Transport:
 
         Only for a transport without TLS that nobody waits in.
         """
-        sock = socket.socket(fileno=self._sock.detach())
+        # The object itself: an interrupt would lose a bare descriptor for good. And a token that
+        # stays, so that nobody here closes it.
+        self._waiting.add("the next owner")
         self.closed = self._ended = True
         self._send = _refuse
-        return sock
+        return self._sock
 
     # For anybody, and waiting.
 
