@@ -383,7 +383,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logger.setLevel(level)
 
 
-def greet(asked: Callable[[str, bytes], None] | None) -> None:
+def greet(asked: Callable[[str, bytes], object] | None) -> None:
     assert asked is not None
     asked(">", PREFACE + SETTINGS)
 

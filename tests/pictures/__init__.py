@@ -1,0 +1,1 @@
+"""What happens on a connection, told to programs and drawn for people."""
