@@ -385,6 +385,8 @@ def create_default_context(
     ``http11_hosts`` do.
     """
     context = ssl.create_default_context(purpose, cafile=cafile, capath=capath, cadata=cadata)
+    # Names stand in subjectAltName, and nowhere else (RFC 9110 §4.3.4).
+    context.hostname_checks_common_name = False
     return _translating(context, share=share, http11_hosts=http11_hosts)
 
 
