@@ -881,3 +881,24 @@ def test_a_program_may_take_more_than_we_do(scene: Stage) -> None:
         assert play.ask() == (200, b"fine")
         play.heard("SETTINGS", ack=False, settings={2: 0, 4: limits.STREAM_WINDOW, 6: 1 << 18})
         play.usable()
+
+
+def test_we_do_not_open_and_cancel_without_end(scene: Stage) -> None:
+    """A client is who resets rapidly (CVE-2023-44487), and servers count: at 1000 they hang up."""
+
+    def script(talk: Talk) -> None:
+        while True:
+            talk.hear_request()
+
+    with scene(script, then=script) as play:
+        kept = play.client.request("GET", "/kept")
+        for _ in range(3 * limits.CANCEL_BURST):
+            key = play.client.request("GET", "/cancelled")
+            play.client._unclaimed.pop(key).close()
+        assert play.connections >= 3
+        resets = [talk.counts["RST_STREAM"] for talk in play.talks]
+        assert max(resets) <= limits.CANCEL_BURST + 500, resets
+        # The connection that was left goes on for what is open on it.
+        play.talks[0].answer(kept, b"fine")
+        assert play.client.get_response(kept).read() == b"fine"
+        play.never_heard("GOAWAY", error_code=CALM)

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable
 
 from hyper import HTTP20Connection
+from hyper.http20.limits import LARGEST_SETTING, Limits
 
 from .measure import Holding, holding
 from .real import first_there, site
@@ -103,7 +104,12 @@ class _GivingUp(_Asking):
     def __init__(self, address: str, context: ssl.SSLContext) -> None:
         super().__init__(address, context, False)
         self.connection = HTTP20Connection(
-            address, ssl_context=context, timeout=60, trace=self._count
+            address,
+            ssl_context=context,
+            timeout=60,
+            trace=self._count,
+            # On one connection to the end, where it would be left for another.
+            limits=Limits(cancel_burst=LARGEST_SETTING),
         )
 
     def _count(self, direction: str, octets: bytes) -> None:

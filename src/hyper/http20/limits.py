@@ -71,10 +71,16 @@ GLITCH_BURST: Final = 10_000
 GLITCHES_PER_SECOND: Final = 330
 GLITCHES_PER_STREAM: Final = 8
 
-#: RST_STREAM in either direction: so many at once, and so many a second (CVE-2023-44487,
-#: CVE-2025-8671).
+#: RST_STREAM from the peer, and errors of its that we answer by one: so many at once, and so many a
+#: second (CVE-2023-44487, CVE-2025-8671).
 RESET_BURST: Final = 1000
 RESETS_PER_SECOND: Final = 33
+
+#: Requests that we cancel ourselves, at once and a second, before the next ones go to another
+#: connection. To a server it looks like CVE-2023-44487, and those built on nghttp2 end the
+#: connection after 1000 and 33 a second; at half of that nothing that is open then is lost.
+CANCEL_BURST: Final = 500
+CANCELS_PER_SECOND: Final = 16
 
 #: DATA frames in a row that carry nothing and end nothing (CVE-2019-9518).
 MAX_EMPTY_DATA: Final = 1000
@@ -122,6 +128,8 @@ class Limits(NamedTuple):
     glitches_per_second: float = GLITCHES_PER_SECOND
     reset_burst: int = RESET_BURST
     resets_per_second: float = RESETS_PER_SECOND
+    cancel_burst: int = CANCEL_BURST
+    cancels_per_second: float = CANCELS_PER_SECOND
     max_empty_data: int = MAX_EMPTY_DATA
     max_pushes: int = MAX_PUSHES
     max_debug_data: int = MAX_DEBUG_DATA

@@ -283,6 +283,10 @@ class HTTP20Protocol(Receiver):
         elif stream.id in self.streams:
             self._out.append(rst_stream_frame(stream.id, ErrorCode.CANCEL))
             self._close_stream(stream)
+            if not self._cancels.spend() and self.accepting:
+                # What is open or waits for its turn here goes on; see ``limits.CANCEL_BURST``.
+                self.accepting = False
+                self._goodbye = " after many cancelled requests"
         moved, self._moved = self._moved, []
         return moved
 

@@ -126,7 +126,7 @@ class Receiver(ResponseReceiver):
 
     def _check_greeting(self, data: bytes, kind: int, flags: int) -> None:
         """The peer's first frame must be SETTINGS (§3.4)."""
-        if kind != SETTINGS or flags & ACK or data.startswith(b"HTTP/"):
+        if kind != SETTINGS or flags & ACK:
             line = data[:40].split(b"\r\n")[0]
             raise ProtocolError(
                 f"the peer did not start with SETTINGS (RFC 9113 §3.4), but with {line!r}; "

@@ -140,6 +140,7 @@ class ConnectionState(Protocol):
         self._empty_data = 0
         self._glitches = Budget(limits.glitch_burst, limits.glitches_per_second, clock)
         self._resets = Budget(limits.reset_burst, limits.resets_per_second, clock)
+        self._cancels = Budget(limits.cancel_burst, limits.cancels_per_second, clock)
         self._earned = 0
 
     @property

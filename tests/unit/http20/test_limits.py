@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hyper.http20 import limits
-from hyper.http20.exceptions import ErrorCode
+from hyper.http20.exceptions import ConnectionError, ErrorCode
 from hyper.http20.limits import Limits, choose, chosen
 
 from ...peer import OK, Peer, connected, fresh
@@ -133,6 +133,38 @@ def test_an_allowance_is_a_burst_and_a_rate(
         assert not peer.protocol.closed
         glitches(peer, 1)
     assert peer.protocol.closed
+
+
+def test_after_many_cancels_new_requests_go_elsewhere() -> None:
+    """A server would take it for a rapid reset; what is open goes on to its end."""
+    now = [0.0]
+    peer = connected(limits=Limits(cancel_burst=3, cancels_per_second=1), clock=lambda: now[0])
+    staying = peer.request()
+    for at in range(5):
+        now[0] += at >= 3  # a second each, and one more may be cancelled
+        peer.protocol.cancel(peer.request())
+        peer.expect("RST_STREAM", error_code=ErrorCode.CANCEL)
+    assert peer.protocol.accepting
+    peer.protocol.cancel(peer.request())
+    assert not peer.protocol.accepting
+    with pytest.raises(ConnectionError, match="after many cancelled requests") as caught:
+        peer.protocol.request(b"GET", b"https", b"example.org", b"/", [], end=True)
+    assert caught.value.retryable
+    peer.expect("RST_STREAM", error_code=ErrorCode.CANCEL)
+    peer.answer(staying.id, b"whole")
+    assert staying.ended
+    peer.protocol.cancel(staying)
+    peer.expect_nothing()
+
+
+def test_a_goodbye_is_not_forgotten_for_cancels() -> None:
+    peer = connected(limits=Limits(cancel_burst=1, cancels_per_second=0))
+    first, second = peer.request(), peer.request()
+    peer.goaway(second.id, ErrorCode.NO_ERROR, b"bye")
+    for stream in (first, second):
+        peer.protocol.cancel(stream)
+    with pytest.raises(ConnectionError, match="GOAWAY NO_ERROR b'bye'"):
+        peer.protocol.request(b"GET", b"https", b"example.org", b"/", [], end=True)
 
 
 @pytest.mark.parametrize(
