@@ -110,6 +110,7 @@ class Shell:
             "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": f"{folder}{os.pathsep}{source}",
             "SSL_CERT_FILE": str(certificates.authority),
+            "HOME": str(folder),
             "TLS_PORT": str(server.port),
             "PLAIN_PORT": str(server.plain_port),
             "NAMES": " ".join(EXAMPLE_NAMES),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hyper.cli.arguments import _parser
+
 from .conftest import Run
 
 
@@ -145,3 +147,15 @@ def test_streams_are_not_waited_for(run: Run) -> None:
     words = ("POST", "demo:/echo", "--raw", body, "content-type:application/json")
     done = run(*words, "--pretty=colors", "-S")
     assert done.text == '{\x1b[34m"a"\x1b[0m: \x1b[35m1\x1b[0m}\n[\x1b[35m2\x1b[0m]\nnothing\n'
+
+
+def test_every_option_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
+    names = {
+        name
+        for action in _parser()._actions
+        for name in action.option_strings
+        if name.startswith("--")
+    }
+    assert len(names) > 45
+    assert {name for name in names if f"{name}" not in page} == set()

@@ -102,6 +102,12 @@ def test_resolve_and_connect_to(
         ("--connect-to", f"::[::ffff:127.0.0.1]:{server.port}"),
     ):
         assert json.loads(run(asked, *words, *trusted).out)["url"] == asked
+    done = run(
+        asked,
+        *("--resolve", f"made.up:{server.port}:127.0.0.1", "--connect-to", "::made.up:"),
+        *trusted,
+    )
+    assert json.loads(done.out)["url"] == asked
     done = run("https://http2bin.org/get", "--connect-to", f"::localhost:{server.port}", *trusted)
     assert json.loads(done.out)["url"] == "https://http2bin.org/get"
 

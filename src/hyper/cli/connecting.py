@@ -32,8 +32,8 @@ class Client:
         self._context: ssl.SSLContext | None = None
         self._turns = count()
         self.demo: tuple[str, str, int] | None = None
-        self._elsewhere = [_elsewhere(text, 3, "--resolve") for text in options.resolve]
-        self._elsewhere += [_elsewhere(text, 4, "--connect-to") for text in options.connect_to]
+        self._connect_to = [_elsewhere(text, 4, "--connect-to") for text in options.connect_to]
+        self._resolve = [_elsewhere(text, 3, "--resolve") for text in options.resolve]
 
     def __enter__(self) -> Self:
         return self
@@ -148,11 +148,15 @@ class Client:
         return self._context
 
     def _where_instead(self, target: Target) -> tuple[str, int] | None:
-        """Whom to connect to instead, by --resolve and --connect-to; the first that fits."""
-        for host, port, other, other_port in self._elsewhere:
-            if host.lower() in ("", "*", target.host.lower()) and port in (0, target.port):
-                return other or target.host, other_port or target.port
-        return None
+        """Whom to connect to instead: by --connect-to, and where that is by --resolve."""
+        asked = target.host.lower(), target.port
+        found = asked
+        for rules in (self._connect_to, self._resolve):
+            for host, port, other, other_port in rules:
+                if host.lower() in ("", "*", found[0]) and port in (0, found[1]):
+                    found = (other or found[0], other_port or found[1])
+                    break  # the first that fits
+        return None if found == asked else found
 
 
 def _elsewhere(text: str, size: int, option: str) -> tuple[str, int, str, int]:
