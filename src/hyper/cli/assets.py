@@ -31,6 +31,11 @@ MAX_STYLE: Final = 2**20
 #: Responses that are read at once; the connection may carry as many as its server allows.
 MAX_READERS: Final = 32
 
+#: Comments in a style sheet that are looked past.
+MAX_COMMENTS: Final = 1000
+#: What stands between the candidates of a srcset.
+_BETWEEN: Final = " \t\n\r\f,"
+
 #: Elements that need another resource to be shown, and the attributes that name it.
 _NAMES: Final = {
     "audio": ("src",),
@@ -50,8 +55,7 @@ _NAMES: Final = {
 #: Kinds of ``link`` that a page is not whole without.
 _WANTED: Final = frozenset(("stylesheet", "icon", "preload", "modulepreload", "manifest"))
 
-# In CSS: comments, and the two ways to name something else (CSS Syntax §4.3, CSS Cascade §2).
-_COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
+# In CSS: the two ways to name something else (CSS Syntax §4.3, CSS Cascade §2).
 _URL: Final = re.compile(
     r"""url\(\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"'()]+))\s*\)|@import\s+(?:"([^"\n]*)"|'([^'\n]*)')""",
     re.IGNORECASE,
@@ -89,19 +93,35 @@ class _Links(HTMLParser):
 
 
 def _candidates(srcset: str) -> list[str]:
-    """The URLs of a ``srcset``: the first word of each candidate, which ends in a comma."""
-    found = []
-    for candidate in re.split(r",\s+|,$", srcset):
-        words = candidate.split()
-        if words:
-            found.append(words[0].strip(","))
+    """The URLs of a ``srcset``: a URL may hold a comma, but ends with none."""
+    found: list[str] = []
+    rest = srcset.lstrip(_BETWEEN)
+    # By hand, and not by a pattern that a hostile page could keep busy.
+    while rest and len(found) < MAX_ASSETS:
+        url, *more = rest.split(None, 1)
+        rest = more[0] if more else ""
+        if not url.endswith(","):
+            rest = rest.partition(",")[2]  # behind the descriptors
+        found.append(url.rstrip(","))
+        rest = rest.lstrip(_BETWEEN)
     return found
 
 
 def in_style(css: str) -> list[str]:
     """What a piece of CSS names by ``url()`` and ``@import``."""
-    matches = _URL.finditer(_COMMENT.sub(" ", css))
+    matches = _URL.finditer(_without_comments(css))
     return [link for match in matches for link in match.groups() if link]
+
+
+def _without_comments(css: str) -> str:
+    parts = []
+    while css:
+        before, _, css = css.partition("/*")
+        parts.append(before)
+        css = css.partition("*/")[2]
+        if len(parts) > MAX_COMMENTS:
+            break
+    return " ".join(parts)
 
 
 def linked(page: Target, html: str) -> list[Target]:
@@ -136,7 +156,9 @@ def fetch_linked(client: Client, turn: Turn, request: Request, page: bytes | Non
     assert turn.response is not None
     content_type = (turn.response.getheader("content-type") or "").lower()
     fetch = _Fetch(client, request)
-    with ThreadPoolExecutor(MAX_READERS) as pool:
+    # Over HTTP/1.1 answers come in the order of the requests, and are taken so.
+    readers = MAX_READERS if turn.connection.version == "HTTP/2" else 1
+    with ThreadPoolExecutor(readers) as pool:
         fetch.take_pushes(turn, pool)
         if page is None:
             fetch.follows_styles = False

@@ -16,6 +16,8 @@ ASCII: Final[dict[int, str]] = str.maketrans(
     {"·": ".", "─": "-", "▒": "=", "█": "#", "✗": "x", "◆": "*", "…": "~"}
 )
 
+#: Columns of what stands behind a bar: ``404  123 kB  1.23 s``.
+TAIL: Final = 19
 #: Columns before the bars are narrowed no further.
 NARROWEST: Final = 40
 
@@ -63,8 +65,7 @@ def waterfall(
     labels = [_label(stream) for stream in streams]
     room = max(12, width // 3)
     label_width = min(max(map(len, labels)), room)
-    tail_width = 17  # " 404  123 kB 1.23 s"
-    bar_width = max(8, width - label_width - tail_width - 3)
+    bar_width = max(8, width - label_width - TAIL - 2)
     lines = [_scale(span, label_width, bar_width, palette)]
     if left_out:
         lines.append(f"{palette.dim}{left_out} earlier ones are not drawn{palette.reset}")
@@ -107,14 +108,17 @@ def _bar(
         return min(width, max(0, round((at - start) / span * width)))
 
     first = min(column(stream.began), width - 1)
-    edges = [column(opened), column(answered), column(body), column(ended)]
-    if edges[-1] <= first:
-        # Shorter than a column; it shall be seen all the same.
-        edges[-1] = first + 1
+    last = max(column(ended), first + 1)
+    signs = (QUEUED, WAITING, HEAD, BODY)
+    # How far it came has a column at least, however short it was.
+    reached = 3 if stream.body_began is not None else 2 if stream.answered is not None else 1
+    if stream.opened is None:
+        reached = 0
+    edges = [column(opened), column(answered), column(body)][:reached]
     colours = palette.parts if stream.pushed_by is None else palette.pushed
     drawn = [" " * first]
     at = first
-    for sign, edge in zip((QUEUED, WAITING, HEAD, BODY), edges, strict=True):
+    for sign, edge in zip(signs, [*(min(edge, last - 1) for edge in edges), last], strict=False):
         if edge > at:
             drawn.append(f"{colours[sign]}{sign * (edge - at)}{palette.reset}")
             at = edge
@@ -126,12 +130,12 @@ def _bar(
 
 def _tail(stream: StreamRecord, palette: Palette) -> str:
     if stream.reset is not None:
-        return f"{palette.trouble}{stream.reset.name}{palette.reset}"
+        return f"{palette.trouble}{stream.reset.name[:TAIL]}{palette.reset}"
     if stream.ended is None:
         return f"{palette.dim}{stream.status or '...'}{palette.reset}"
     colour = palette.good if stream.status < 400 else palette.trouble
     taken = seconds(stream.ended - stream.began)
-    return f"{colour}{stream.status}{palette.reset} {size(stream.size):>7} {taken:>6}"
+    return f"{colour}{stream.status}{palette.reset} {size(stream.size):>7} {taken:>7}"
 
 
 def _legend(streams: list[StreamRecord], palette: Palette) -> str:

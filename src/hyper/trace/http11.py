@@ -105,13 +105,14 @@ class MessageReader:
         for text in lines:
             name, _, value = text.partition(":")
             fields.append((name.strip().lower().encode("latin-1"), value.strip().encode("latin-1")))
+        number = self._number
         if self._in_trailers:
             self._in_trailers = False
             self._finish()
             seen: list[SeenHead | SeenPiece] = []
             if fields:
-                seen.append(SeenHead(self._number, "", fields, len(section)))
-            return [*seen, SeenPiece(self._number, 0, True)]
+                seen.append(SeenHead(number, "", fields, len(section)))
+            return [*seen, SeenPiece(number, 0, True)]
         known = dict(fields)
         if self.requests:
             self._number += 1
@@ -119,7 +120,8 @@ class MessageReader:
             left: int | None = 0
         else:
             left = self._answer(line, known)
-        head = SeenHead(self._number, line, fields, len(section))
+        number = self._number
+        head = SeenHead(number, line, fields, len(section))
         if left is None:
             return [head]  # interim, or another protocol from here on
         coding = known.get(b"transfer-encoding", b"").lower()
@@ -136,7 +138,7 @@ class MessageReader:
             self._in_body, self._chunked, self._left = True, False, left
             return [head]
         self._finish()
-        return [head, SeenPiece(self._number, 0, True)]
+        return [head, SeenPiece(number, 0, True)]
 
     def _answer(self, line: str, fields: dict[bytes, bytes]) -> int | None:
         """What body follows a status line, if nothing else says so; None for an interim one."""
