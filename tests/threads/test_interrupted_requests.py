@@ -71,7 +71,7 @@ class Pages:
                     late.clear()
             elif isinstance(heard, HeadersFrame):
                 sizes[heard.stream_id] = 0
-                if (":path", "/late") in conversation.decoder.decode(heard.data):
+                if dict(conversation.decoder.decode(heard.data))[":path"] == "/late":
                     late.add(heard.stream_id)
             elif isinstance(heard, DataFrame):
                 sizes[heard.stream_id] += len(heard.data)
@@ -84,9 +84,9 @@ class Pages:
                 conversation.say(frame("PING", 0x1, 0, heard.opaque_data))
             elif isinstance(heard, RstStreamFrame):
                 late.discard(heard.stream_id)
-            if isinstance(heard, HeadersFrame | DataFrame) and "END_STREAM" in heard.flags:
-                if heard.stream_id not in late:
-                    ready.append(heard.stream_id)
+            whole = isinstance(heard, HeadersFrame | DataFrame) and "END_STREAM" in heard.flags
+            if heard is not None and whole and heard.stream_id not in late:
+                ready.append(heard.stream_id)
             for stream_id in ready:
                 octets = b"%d" % sizes[stream_id] if sizes[stream_id] else PAGE
                 half = len(octets) // 2
@@ -138,7 +138,7 @@ def several(connection: HTTP20Connection) -> bytes:
     return b"5"
 
 
-ANSWERS = {get: PAGE, post: b"%d" % len(BODY), several: b"5"}
+ANSWERS: dict[Callable[[Any], bytes], bytes] = {get: PAGE, post: b"%d" % len(BODY), several: b"5"}
 
 
 class Stage:
