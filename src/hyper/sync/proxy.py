@@ -24,10 +24,6 @@ __all__ = ["Proxy", "open_tunnel"]
 #: Where proxies listen when nobody says otherwise.
 DEFAULT_PORT: Final = 8080
 
-#: Octets of an answer to CONNECT. There is no body to it that anybody would read, so this is less
-#: than what a head may have elsewhere.
-MAX_ANSWER: Final = 16_384
-
 
 class Proxy:
     """An HTTP proxy, and what it is to be told.
@@ -93,19 +89,14 @@ def open_tunnel(
             if not transport.wait_writable(deadline, or_readable=False):
                 raise _timed_out(proxy, target, timeout)
             transport.flush()
-        size = 0
+        # How long a head and how many interim ones there may be, is the protocol's business; the
+        # page behind a refusal is not read.
         while exchange.headers is None and exchange.error is None:
             data = transport.read()
             if data is None:
                 if not transport.wait_readable(deadline):
                     raise _timed_out(proxy, target, timeout)
                 continue
-            size += len(data)
-            if size > MAX_ANSWER:
-                raise ProxyError(
-                    f"proxy {proxy.where} answered CONNECT to {target} with more than "
-                    f"{MAX_ANSWER} octets"
-                )
             if data:
                 protocol.receive_data(data)
             else:
