@@ -147,9 +147,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--peers",
         type=Path,
-        default=ROOT / ".venv-bench",
+        default=ROOT / ".venv-bench-{}.{}".format(*sys.version_info),
         metavar="FOLDER",
-        help="where the other clients' environments are (default: .venv-bench)",
+        help="where the other clients' environments are (default: .venv-bench-VERSION)",
     )
     parser.add_argument(
         "--no-install",

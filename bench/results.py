@@ -21,7 +21,8 @@ def against(ours: Sequence[Result], theirs: Sequence[Result], metric: str = "cpu
     the figures move.
     """
     pairs = zip(ours, theirs, strict=False)
-    return median(our[metric] / their[metric] for our, their in pairs)
+    ratios: list[float] = [our[metric] / their[metric] for our, their in pairs]
+    return median(ratios)
 
 
 def summary(

@@ -155,9 +155,7 @@ SCENARIOS = [
         peers=("pycurl", "curl"),
     ),
     Scenario("whole", "64 MiB down, as one bytes", "whole", "nghttpd", "/64m", 8, 2, bulk=True),
-    Scenario(
-        "upload", "64 MiB up, 64 KiB windows", "upload", "nghttpd", "/12", 8, 2, bulk=True
-    ),
+    Scenario("upload", "64 MiB up, 64 KiB windows", "upload", "nghttpd", "/12", 8, 2, bulk=True),
     Scenario(
         "upload-large",
         "64 MiB up, 1 GiB windows",
@@ -175,7 +173,7 @@ SCENARIOS = [
         "connect",
         "nghttpd",
         "/12",
-        200,
+        100,
         0,
         bulk=True,
         peers=("pycurl", "httpx"),
@@ -198,7 +196,7 @@ SCENARIOS = [
         "import",
         "",
         "",
-        20,
+        10,
         0,
         bulk=True,
         peers=("http.client", "pycurl", "httpx"),
@@ -209,7 +207,7 @@ SCENARIOS = [
         "first",
         "nghttpd",
         "/12",
-        20,
+        10,
         0,
         bulk=True,
         peers=("pycurl", "httpx"),

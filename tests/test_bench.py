@@ -1,0 +1,197 @@
+"""What the benchmark makes of its figures; nothing is measured here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.goals import GOALS, MIB, Goal, judge, report, wanted
+from bench.macro import described, parse, planned
+from bench.peers import PEERS
+from bench.results import against, summary, table
+from bench.scenarios import CLIENTS as CHOICES
+from bench.scenarios import REQUEST_HEADERS, SCENARIOS, Scenario
+from bench.worker import CLIENTS, RUNS
+
+ROOT = Path(__file__).resolve().parent.parent
+
+WORK = Scenario("work", "some GETs", "get", "nginx", "/12", 10, 5, peers=("pycurl",))
+
+
+def rounds(*cpu: float, **more: Any) -> list[dict[str, Any]]:
+    common = {"version": "v", "units": 10, "peak_memory": 5, **more}
+    return [{"cpu": float(each), "wall": each * 2.0, **common} for each in cpu]
+
+
+def document(scenario: Scenario, results: Mapping[str, Any], **skipped: str) -> dict[str, Any]:
+    about = {"python": "CPython", "openssl": "OpenSSL", "system": "Linux", "pinned": True}
+    return {
+        "about": {**about, "rounds": 3, "seconds": 4},
+        "scenarios": {scenario.name: summary(scenario, results, skipped)},
+    }
+
+
+def test_a_ratio_is_the_median_of_the_rounds_and_not_a_ratio_of_medians() -> None:
+    # The machine was ten times slower in the second round, for both; theirs alone in the third.
+    ours, theirs = rounds(1, 10, 3), rounds(2, 20, 60)
+    assert against(ours, theirs) == 0.5
+    assert against(theirs, ours) == 2
+    assert against(rounds(2, p99=3), rounds(1, p99=12), "p99") == 0.25
+
+
+def test_a_summary_has_medians_and_the_largest_memory() -> None:
+    results = {"hyper": rounds(3, 1, 2), "pycurl": rounds(6, 2, 8)}
+    results["hyper"][1]["peak_memory"] = 9
+    part = summary(WORK, results, {"httpx": "broken"})
+    ours, theirs = part["clients"]["hyper"], part["clients"]["pycurl"]
+    assert (ours["cpu"], theirs["cpu"]) == (2.0, 6.0)
+    assert (ours["peak_memory"], theirs["peak_memory"]) == (9, 5)
+    assert "ratio" not in ours
+    assert theirs["ratio"] == 0.5
+    assert part["skipped"] == {"httpx": "broken"}
+
+
+def test_the_table_shows_each_figure_in_its_unit_and_why_one_is_missing() -> None:
+    results = {"hyper": rounds(0.000_030), "pycurl": rounds(0.000_060)}
+    shown = table(document(WORK, results, httpx="no"), [(WORK, ["hyper", "pycurl", "httpx"])])
+    assert "| | hyper | pycurl | httpx |" in shown
+    assert "| work: some GETs, nginx | **30** | 60 (0.50) | – |" in shown
+    assert "Not measured: httpx: no (work)" in shown
+
+    far = Scenario("far", "a file", "distance", "", "/", 1, 0, bulk=True, metric="wall")
+    shown = table(document(far, {"hyper": rounds(0.25)}), [(far, ["hyper"])])
+    assert "| far: a file, time that passed | **500** |" in shown
+
+
+def test_the_table_tells_how_long_threads_waited_at_worst() -> None:
+    waits = [rounds(1.0, p50=0.001, p99=0.002, longest=longest)[0] for longest in (0.003, 0.5)]
+    shown = table(document(WORK, {"hyper": waits}), [(WORK, ["hyper"])])
+    assert "| work | hyper | 1.00 | 2.00 | 500.00 |" in shown
+
+
+def test_a_goal_is_met_up_to_its_limit() -> None:
+    run = document(WORK, {"hyper": rounds(3.0), "pycurl": rounds(4.0)})
+    met, missed = judge(run, [Goal("w", "work", 0.75, "pycurl"), Goal("w", "work", 0.74, "pycurl")])
+    assert (met.value, met.met) == (0.75, True)
+    assert (missed.value, missed.met) == (0.75, False)
+    assert "1 of 2 goals met, 2 measured" in report([met, missed])
+
+
+def test_a_share_of_what_is_possible_is_a_goal_from_below() -> None:
+    run = document(WORK, {"hyper": rounds(5.0), "pycurl": rounds(4.0)})
+    enough = Goal("w", "work", 0.8, "pycurl", "wall", reach=True)
+    more = Goal("w", "work", 0.81, "pycurl", "wall", reach=True)
+    verdicts = judge(run, [enough, more])
+    assert [(verdict.value, verdict.met) for verdict in verdicts] == [(0.8, True), (0.8, False)]
+    assert "| at least 0.810 of pycurl | 0.800 | **missed** |" in report(verdicts)
+
+
+def test_a_goal_without_a_peer_is_absolute() -> None:
+    run = document(WORK, {"hyper": rounds(0.02, 0.04, 0.03, peak_memory=90 * MIB)})
+    cpu, memory = judge(
+        run,
+        [Goal("w", "work", 0.03), Goal("w", "work", 89 * MIB, metric="peak_memory")],
+    )
+    assert (cpu.value, cpu.met) == (0.03, True)
+    assert not memory.met
+    assert "| at most 89 MiB | 90 MiB | **missed** |" in report([memory])
+
+
+def test_one_stall_in_one_round_misses_the_goal() -> None:
+    waits = [rounds(1.0, longest=longest)[0] for longest in (0.1, 7.0, 0.1)]
+    (verdict,) = judge(document(WORK, {"hyper": waits}), [Goal("w", "work", 1.0, metric="longest")])
+    assert (verdict.value, verdict.met) == (7.0, False)
+
+
+def test_sizes_are_compared_as_they_are() -> None:
+    results = {"hyper": rounds(1.0, octets=102), "pycurl": rounds(1.0, octets=100)}
+    (verdict,) = judge(
+        document(WORK, results), [Goal("w", "work", 1.02, "pycurl", metric="octets")]
+    )
+    assert (verdict.value, verdict.met) == (1.02, True)
+
+
+def test_what_was_not_measured_is_not_met_and_says_why() -> None:
+    run = document(WORK, {"hyper": rounds(1.0)}, pycurl="is not installed")
+    (verdict,) = judge(run, [Goal("w", "work", 9.0, "pycurl")])
+    assert (verdict.value, verdict.met) == (None, False)
+    assert "not measured: pycurl: is not installed | ?" in report([verdict])
+
+
+def test_every_goal_can_be_measured() -> None:
+    scenarios = {scenario.name: scenario for scenario in SCENARIOS}
+    assert len(scenarios) == len(SCENARIOS), "two of one name"
+    for name, peers in wanted().items():
+        assert peers <= set(scenarios[name].peers), name
+    assert {goal.scenario for goal in GOALS} == set(wanted())
+
+
+def test_a_run_for_the_goals_asks_those_whom_they_name() -> None:
+    plan = {scenario.name: clients for scenario, clients in planned(parse(["--goals"]))}
+    assert plan["sequential"] == ["hyper", "pycurl", "httpx"]
+    assert plan["first"] == ["hyper"]
+    assert plan["adapter"] == ["HTTP20Adapter", "requests"]
+    assert set(plan) == set(wanted())
+
+
+def test_a_quick_run_leaves_out_what_takes_long_and_names_choose() -> None:
+    plan = {scenario.name for scenario, _ in planned(parse(["--quick"]))}
+    assert {"sequential", "drop-in"} <= plan
+    assert "download-1g" not in plan
+    chosen = planned(parse(["--only", "sequential", "connect", "--clients", "httpx", "hyper"]))
+    assert [(s.name, clients) for s, clients in chosen] == [
+        ("sequential", ["hyper", "httpx"]),
+        ("connect", ["hyper", "httpx"]),
+    ]
+    assert (parse([]).rounds, parse(["--quick"]).rounds) == (7, 3)
+
+
+def test_every_client_of_a_scenario_is_known() -> None:
+    for scenario in SCENARIOS:
+        assert set(scenario.clients) <= set(CHOICES), scenario.name
+        if scenario.kind in RUNS:
+            assert set(scenario.clients) <= set(CLIENTS), scenario.name
+    assert set(PEERS) <= set(CHOICES)
+
+
+def test_a_heavy_request_has_twenty_fields_of_which_two_are_new() -> None:
+    from bench.clients import Client, Target
+
+    client = Client(Target(1, "/", "", REQUEST_HEADERS))
+    first, second = client.headers(), client.headers()
+    assert len(first) + len((":method", ":scheme", ":authority", ":path")) == 20
+    changed = {name for (name, old), (_, new) in zip(first, second, strict=True) if old != new}
+    assert changed == {"cookie", "x-request-id"}
+
+
+def test_a_task_says_where_there_is_no_tls(tmp_path: Path) -> None:
+    for scenario in SCENARIOS:
+        task = described("hyper", scenario, 1, tmp_path, parse([]))
+        assert task["tls"] is (scenario.name != "download-plain")
+        json.dumps(task)
+
+
+@pytest.mark.parametrize("kind", ["encode", "decode"])
+def test_the_blocks_of_a_visit_survive_both_ways(kind: str) -> None:
+    """Decoding checks every field itself; the program fails if one is wrong."""
+    task = {"client": "hyper", "kind": kind, "units": 200, "cpus": []}
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.blocks", json.dumps(task)],
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["units"] == 200
+    assert (told["octets"] > 5_000) is (kind == "encode")
