@@ -112,6 +112,8 @@ def _points(
         before = y
     if before is not None and to_the_end:
         drawn.append(f"1000,{before:.1f}")
+    if len(drawn) == 1:
+        drawn *= 2  # a dot, with its round ends
     return " ".join(drawn)
 
 

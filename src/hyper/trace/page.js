@@ -3,7 +3,7 @@
 const filter = document.getElementById("filter");
 const choice = document.getElementById("stream");
 if (filter && choice) {
-  const rows = document.querySelectorAll("#frames tbody tr");
+  const rows = document.querySelectorAll(".frames tbody tr");
   const count = document.getElementById("count");
   filter.hidden = false;
   choice.addEventListener("change", () => {
