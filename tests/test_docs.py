@@ -235,6 +235,22 @@ def test_the_page_of_limits_has_every_limit_and_its_value() -> None:
     assert len(told) > 15
 
 
+def test_the_page_of_limits_has_those_of_the_other_modules() -> None:
+    page = (DOCS / "explanation" / "limits.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"\| `([\w.]+\.\w+)` \| ([\d.]+) \|", page))
+    for name, value in told.items():
+        module, _, attribute = name.rpartition(".")
+        assert getattr(importlib.import_module(f"hyper.{module}"), attribute) == float(value), name
+    # Whoever adds one to these two has to say why.
+    for module in ("http11.limits", "common.coding"):
+        there = {
+            f"{module}.{name}"
+            for name, value in vars(importlib.import_module(f"hyper.{module}")).items()
+            if name.isupper() and isinstance(value, int)
+        }
+        assert there == {name for name in told if name.startswith(module)}
+
+
 def test_the_tree_of_errors_is_the_tree_of_the_code() -> None:
     page = (DOCS / "explanation" / "errors.md").read_text(encoding="utf-8")
     drawn: set[tuple[str, str]] = set()
