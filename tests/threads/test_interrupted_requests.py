@@ -71,7 +71,7 @@ class Pages:
                     late.clear()
             elif isinstance(heard, HeadersFrame):
                 sizes[heard.stream_id] = 0
-                if dict(conversation.decoder.decode(heard.data))[":path"] == "/late":
+                if dict(conversation.decoder.decode(heard.data, raw=True))[b":path"] == b"/late":
                     late.add(heard.stream_id)
             elif isinstance(heard, DataFrame):
                 sizes[heard.stream_id] += len(heard.data)
