@@ -139,30 +139,39 @@ def _alone(figures: Mapping[str, Any], metric: str) -> float:
     return float(median(each[metric] for each in figures["rounds"]))
 
 
-def report(verdicts: Sequence[Verdict]) -> str:
-    """A row of Markdown for every goal, and how many of them were met."""
-    lines = ["| work | scenario | goal | measured | |", "|---|---|---|---|---|"]
-    for verdict in verdicts:
-        goal = verdict.goal
-        if verdict.value is None:
-            measured, sign = f"not measured: {verdict.reason}", "?"
-        else:
-            measured, sign = _shown(goal, verdict.value), "met" if verdict.met else "**missed**"
+def report(runs: Mapping[str, Sequence[Verdict]]) -> str:
+    """A row of Markdown for every goal, what each run made of it, and how many were met.
+
+    All runs were held against the same goals.
+    """
+    lines = [
+        f"| work | scenario | goal | {' | '.join(runs)} |",
+        "|---|---|---|" + "---|" * len(runs),
+    ]
+    for verdicts in zip(*runs.values(), strict=True):
+        goal = verdicts[0].goal
         bound = "at least" if goal.reach else "at most"
         of = f" of {goal.peer}" if goal.peer else ""
-        lines.append(
-            f"| {goal.what} | {goal.scenario} | {bound} {_shown(goal, goal.limit)}{of} "
-            f"| {measured} | {sign} |"
-        )
-    measured_ones = [verdict for verdict in verdicts if verdict.value is not None]
-    met = sum(verdict.met for verdict in verdicts)
-    lines += ["", f"{met} of {len(verdicts)} goals met, {len(measured_ones)} measured."]
+        cells = " | ".join(_told(verdict) for verdict in verdicts)
+        wanted = f"{bound} {_shown(goal, goal.limit)}{of}"
+        lines.append(f"| {goal.what} | {goal.scenario} | {wanted} | {cells} |")
+    lines.append("")
+    for name, own in runs.items():
+        met = sum(verdict.met for verdict in own)
+        measured = sum(verdict.value is not None for verdict in own)
+        lines.append(f"{name}: {met} of {len(own)} goals met, {measured} measured.")
     return "\n".join(lines)
+
+
+def _told(verdict: Verdict) -> str:
+    if verdict.value is None:
+        return f"not measured: {verdict.reason}"
+    return f"{_shown(verdict.goal, verdict.value)} {'met' if verdict.met else '**missed**'}"
 
 
 def _shown(goal: Goal, value: float) -> str:
     if goal.peer:
-        return f"{value:.3f}"
+        return f"{value:.3g}"
     if goal.metric == "peak_memory":
         return f"{value / MIB:.0f} MiB"
     return f"{value * 1e3:.1f} ms"

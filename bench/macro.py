@@ -50,6 +50,9 @@ Plan = list[tuple[Scenario, list[str]]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
+    if options.read:
+        print(verdict([json.loads(file.read_text()) for file in options.read]))
+        return 0
     plan = planned(options)
     if options.install:
         provide(sorted({client for _, clients in plan for client in clients}), options.peers)
@@ -98,11 +101,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     print(table(document, plan))
     if options.goals:
-        chosen = [goal for goal in GOALS if goal.scenario in document["scenarios"]]
-        print("\n" + report(judge(document, chosen)))
+        print("\n" + verdict([document]))
     if options.json:
         options.json.write_text(json.dumps(document, indent=1) + "\n")
     return 0 if any(results[scenario.name] for scenario, _ in plan) else 1
+
+
+def verdict(documents: Sequence[dict[str, Any]]) -> str:
+    """What runs made of the goals that all of them are about, side by side."""
+    goals = [goal for goal in GOALS if all(goal.scenario in d["scenarios"] for d in documents)]
+    runs = {}
+    for document in documents:
+        name: str = document["about"]["python"]
+        # Two runs of one Python are two runs.
+        runs[f"{name}, again" if name in runs else name] = judge(document, goals)
+    return report(runs)
 
 
 def planned(options: argparse.Namespace) -> Plan:
@@ -136,6 +149,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--goals",
         action="store_true",
         help="measure what the goals are about, and say which of them are met",
+    )
+    parser.add_argument(
+        "--read",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="measure nothing: hold what --json wrote against the goals",
     )
     parser.add_argument("--rounds", type=int, help="default: 7, with --goals 5, with --quick 3")
     names = [scenario.name for scenario in SCENARIOS]

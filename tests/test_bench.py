@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.goals import GOALS, MIB, Goal, judge, report, wanted
-from bench.macro import described, parse, planned
+from bench.macro import described, main, parse, planned
 from bench.peers import PEERS
 from bench.results import against, summary, table
 from bench.scenarios import CLIENTS as CHOICES
@@ -81,7 +82,7 @@ def test_a_goal_is_met_up_to_its_limit() -> None:
     met, missed = judge(run, [Goal("w", "work", 0.75, "pycurl"), Goal("w", "work", 0.74, "pycurl")])
     assert (met.value, met.met) == (0.75, True)
     assert (missed.value, missed.met) == (0.75, False)
-    assert "1 of 2 goals met, 2 measured" in report([met, missed])
+    assert "3.11: 1 of 2 goals met, 2 measured." in report({"3.11": [met, missed]})
 
 
 def test_a_share_of_what_is_possible_is_a_goal_from_below() -> None:
@@ -90,7 +91,7 @@ def test_a_share_of_what_is_possible_is_a_goal_from_below() -> None:
     more = Goal("w", "work", 0.81, "pycurl", "wall", reach=True)
     verdicts = judge(run, [enough, more])
     assert [(verdict.value, verdict.met) for verdict in verdicts] == [(0.8, True), (0.8, False)]
-    assert "| at least 0.810 of pycurl | 0.800 | **missed** |" in report(verdicts)
+    assert "| at least 0.81 of pycurl | 0.8 **missed** |" in report({"3.11": verdicts})
 
 
 def test_a_goal_without_a_peer_is_absolute() -> None:
@@ -101,7 +102,7 @@ def test_a_goal_without_a_peer_is_absolute() -> None:
     )
     assert (cpu.value, cpu.met) == (0.03, True)
     assert not memory.met
-    assert "| at most 89 MiB | 90 MiB | **missed** |" in report([memory])
+    assert "| at most 89 MiB | 90 MiB **missed** |" in report({"3.11": [memory]})
 
 
 def test_one_stall_in_one_round_misses_the_goal() -> None:
@@ -122,7 +123,22 @@ def test_what_was_not_measured_is_not_met_and_says_why() -> None:
     run = document(WORK, {"hyper": rounds(1.0)}, pycurl="is not installed")
     (verdict,) = judge(run, [Goal("w", "work", 9.0, "pycurl")])
     assert (verdict.value, verdict.met) == (None, False)
-    assert "not measured: pycurl: is not installed | ?" in report([verdict])
+    assert "| not measured: pycurl: is not installed |" in report({"3.11": [verdict]})
+
+
+def test_runs_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = []
+    for python, cpu in (("CPython 3.11", 3.0), ("CPython 3.13", 1.0)):
+        results = {"hyper": rounds(cpu), "pycurl": rounds(4.0)}
+        run = document(replace(WORK, name="sequential"), results)
+        run["about"]["python"] = python
+        files.append(tmp_path / python)
+        files[-1].write_text(json.dumps(run))
+    assert main(["--read", *map(str, files)]) == 0
+    told = capsys.readouterr().out
+    assert "| CPython 3.11 | CPython 3.13 |" in told
+    assert "| sequential | at most 0.75 of pycurl | 0.75 met | 0.25 met |" in told
+    assert "CPython 3.11: 1 of 2 goals met, 1 measured." in told
 
 
 def test_every_goal_can_be_measured() -> None:
