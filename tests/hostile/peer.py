@@ -83,9 +83,9 @@ from ..peer import PREFACE, SETTINGS, Peer, Written
 __all__ = ["DEADLINE", "PATIENCE", "Scene", "Script", "Server", "Stage", "Talk", "bounded"]
 
 #: Seconds that either side waits for the other, before the test fails and says for what.
-PATIENCE = 10.0
+PATIENCE = 20.0
 #: Seconds that a whole scene may take; only what hangs takes so long.
-DEADLINE = 60.0
+DEADLINE = 90.0
 #: Frames of one kind that are recorded, for each connection; more are only counted.
 RECORDED = 2000
 
