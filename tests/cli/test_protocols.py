@@ -79,7 +79,7 @@ def test_a_server_with_nothing_but_http_2(run: Run) -> None:
         done = run(f"http://127.0.0.1:{server.port}/")
     assert done.code == 1
     assert done.err.count("\n") == 1
-    assert done.err.endswith("; if it speaks HTTP/2 without TLS: --h2\n")
+    assert done.err.endswith("; if it wants TLS: https://; if HTTP/2 without TLS: --h2\n")
 
 
 def test_the_demo_takes_other_protocols_by_option(run: Run) -> None:

@@ -120,9 +120,7 @@ def test_cookies_that_redirects_set_come_back(run: Run, url: str, trusted: tuple
     assert json.loads(done.out)["cookies"] == {"a": "1", "b": "2"}
 
 
-@pytest.mark.parametrize(
-    "where", ["ftp://x/", "file:///etc/passwd", "demo:/get", "https://:1/", "https://x:99999/"]
-)
+@pytest.mark.parametrize("where", ["ftp://x/", "file:///etc/passwd", "demo:/get", "https://:1/"])
 def test_what_cannot_be_followed_is_one_line(
     run: Run, url: str, trusted: tuple[str, ...], where: str
 ) -> None:

@@ -94,6 +94,10 @@ _ADVICE = (
         "HTTP/2 all the same",
         "; without --http2, HTTP/1.1 is spoken to it",
     ),
+    (
+        "seems not to speak TLS on this port",
+        "seems not to speak TLS on this port: http:// asks without it",
+    ),
     ("give cert_password", "--cert-key-pass PASSWORD opens it"),
     ("or name a file with hyper.tls.init_context(cert_path=...)", "or --verify FILE"),
     (

@@ -132,6 +132,13 @@ class Options(argparse.Namespace):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        unknown = re.match(r"unrecognized arguments: (--?[\w.-]+)", message)
+        if unknown is not None:
+            from difflib import get_close_matches
+
+            near = get_close_matches(unknown[1], self._option_string_actions, 1)
+            if near:
+                message = f"{message} (is {near[0]} meant?)"
         raise UsageError(f"{message}; see hyper --help")
 
 

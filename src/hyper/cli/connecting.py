@@ -83,7 +83,9 @@ class Client:
         except BaseException as error:
             self.watchers.ended(turn, error)
             if isinstance(error, HyperError) and self._may_be_of_another_mind(turn):
-                raise CommandError(f"{error}; if it speaks HTTP/2 without TLS: --h2") from error
+                raise CommandError(
+                    f"{error}; if it wants TLS: https://; if HTTP/2 without TLS: --h2"
+                ) from error
             raise
         turn.stream_id = turn.response.stream_id
         self.watchers.answered(turn)

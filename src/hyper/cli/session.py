@@ -139,8 +139,7 @@ def session_path(name: str, target: Target) -> str:
         home = os.environ.get("APPDATA") or os.path.expanduser("~")
     else:
         home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    host = "demo" if target.scheme == "demo" else target.authority
-    host = re.sub(r"[^\w.-]", "_", host)
+    host = re.sub(r"[^\w.-]", "_", target.authority)
     return os.path.join(home, "hyper", "sessions", host, f"{name}.json")
 
 

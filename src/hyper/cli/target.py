@@ -36,6 +36,8 @@ class Target(NamedTuple):
 
     @property
     def authority(self) -> str:
+        if self.scheme == "demo":
+            return "demo"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
 

@@ -226,8 +226,9 @@ def test_options_may_stand_anywhere() -> None:
         (["x.org", "--h2", "--http1.1"], "not allowed with argument"),
         (["x.org", "--pretty", "loud"], "invalid choice: 'loud'"),
         (["x.org", "--timeout"], "--timeout: expected one argument; see hyper --help"),
-        (["x.org", "--bug"], "unrecognized arguments: --bug; see hyper --help"),
-        (["x.org", "--deb"], "unrecognized arguments: --deb"),
+        (["x.org", "--zzz"], "unrecognized arguments: --zzz; see hyper --help"),
+        (["x.org", "--deb"], "unrecognized arguments: --deb (is --debug meant?); see hyper --help"),
+        (["x.org", "--folow"], "unrecognized arguments: --folow (is --follow meant?)"),
     ],
 )  # fmt: skip
 def test_mistakes_say_what_to_write(words: list[str], says: str) -> None:
