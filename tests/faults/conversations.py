@@ -21,7 +21,7 @@ from hyper import HTTP11Connection, HTTP20Connection, HTTPConnection
 from ..peer import PREFACE, frame
 from .rawserver import Conversation
 
-__all__ = ["CONVERSATIONS", "Asking", "speak"]
+__all__ = ["CONVERSATIONS", "DOWNLOAD", "PAGE", "Asking", "speak", "until"]
 
 PAGE = b"hello, world"
 DOWNLOAD = bytes(range(256)) * 12
@@ -59,6 +59,7 @@ def http20(conversation: Conversation, upgraded: str | None = None) -> None:
     assert preface == PREFACE, preface
     if upgraded is not None:
         answer(conversation, 1, upgraded, b"")
+    authority = ""
     paths: dict[int, str] = {}
     bodies: dict[int, bytes] = {}
     while True:
@@ -68,6 +69,7 @@ def http20(conversation: Conversation, upgraded: str | None = None) -> None:
             fields = dict(conversation.decoder.decode(heard.data, raw=True))
             paths[stream_id] = fields[b":path"].decode()
             bodies[stream_id] = b""
+            authority = fields[b":authority"].decode()
         elif isinstance(heard, HeadersFrame):
             trailers = conversation.decoder.decode(heard.data, raw=True)
             assert list(trailers) == [(b"x-sum", b"1")], trailers
@@ -76,15 +78,17 @@ def http20(conversation: Conversation, upgraded: str | None = None) -> None:
         else:
             continue
         if "END_STREAM" in heard.flags:
-            answer(conversation, stream_id, paths[stream_id], bodies[stream_id])
+            answer(conversation, stream_id, paths[stream_id], bodies[stream_id], authority)
 
 
-def answer(conversation: Conversation, stream_id: int, path: str, body: bytes) -> None:
+def answer(
+    conversation: Conversation, stream_id: int, path: str, body: bytes, authority: str = ""
+) -> None:
     if path == "/pushing":
         fields = [
             (":method", "GET"),
-            (":scheme", "http" if conversation.socket.__class__ is socket.socket else "https"),
-            (":authority", f"localhost:{conversation.socket.getsockname()[1]}"),
+            (":scheme", "http"),
+            (":authority", authority),
             (":path", "/pushed"),
         ]
         # One push for each request, and an even id for each push.
@@ -103,7 +107,7 @@ def answer(conversation: Conversation, stream_id: int, path: str, body: bytes) -
 
 def http11(conversation: Conversation) -> None:
     while True:
-        line, *rest = _until(conversation, b"\r\n\r\n").decode().split("\r\n")
+        line, *rest = until(conversation, b"\r\n\r\n").decode().split("\r\n")
         _, path, _ = line.split()
         fields = dict(each.split(": ", 1) for each in rest)
         if fields.get("upgrade") == "h2c":
@@ -115,10 +119,10 @@ def http11(conversation: Conversation) -> None:
         if "content-length" in fields:
             body = conversation._octets(int(fields["content-length"]))
         elif "transfer-encoding" in fields:
-            while size := int(_until(conversation, b"\r\n"), 16):
+            while size := int(until(conversation, b"\r\n"), 16):
                 body += conversation._octets(size + 2)[:-2]
             trailers = []
-            while trailer := _until(conversation, b"\r\n"):
+            while trailer := until(conversation, b"\r\n"):
                 trailers.append(trailer)
             assert trailers == [b"x-sum: 1"], trailers
         octets = BODIES[path](body)
@@ -132,7 +136,8 @@ def http11(conversation: Conversation) -> None:
         conversation.say(head + octets)
 
 
-def _until(conversation: Conversation, end: bytes) -> bytes:
+def until(conversation: Conversation, end: bytes) -> bytes:
+    """Read up to ``end``, which is left out."""
     size = 1
     while not conversation._unread[:size].endswith(end):
         if size >= len(conversation._unread):
