@@ -9,7 +9,7 @@ trip until the link is full; or, for a connection that is warm, no restraint at 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +37,19 @@ def download(link: Link, size: int, **options: Any) -> float:
 
     ``options`` are those of ``HTTP20Protocol``.
     """
+    return downloads([link], size, **options)
+
+
+def downloads(links: Sequence[Link], size: int, **options: Any) -> float:
+    """The same for the last of several downloads, one after the other on one connection."""
     peer = Peer(HTTP20Protocol(**options))
     peer.handshake()
-    exchange = peer.request()
+    return [_download(peer, link, size) for link in links][-1]
+
+
+def _download(peer: Peer, link: Link, size: int) -> float:
+    exchange = peer.protocol.request(b"GET", b"https", b"example.org", b"/", [], end=True)
+    peer.written()
     peer.headers(exchange.id, OK)
 
     def receive(octets: int) -> int:
@@ -52,7 +62,9 @@ def download(link: Link, size: int, **options: Any) -> float:
         peer.written()
         return min(peer.granted, peer.window_of(exchange.id))
 
-    return _run(link, size, receive)
+    seconds = _run(link, size, receive)
+    peer.data(exchange.id, end=True)
+    return seconds
 
 
 def bare(link: Link, size: int) -> float:

@@ -11,7 +11,7 @@ import pytest
 from hyper.http20.limits import DEFAULT_WINDOW
 from hyper.http20.window import BaseFlowControlManager
 
-from .simulation import Link, bare, download
+from .simulation import Link, bare, download, downloads
 
 MIB = 1 << 20
 #: Octets a second of a link of one Mbit/s.
@@ -33,6 +33,14 @@ def test_a_connection_that_is_warm_already_loses_little_more(milliseconds: int) 
     """A second download finds TCP at full speed and its own window at the start."""
     link = Link(200 * MBIT, milliseconds / 1000, warm=True)
     assert bare(link, 64 * MIB) / download(link, 64 * MIB) >= 0.95
+
+
+@pytest.mark.parametrize(("mbit", "milliseconds"), [(500, 100), (1000, 50), (1000, 100)])
+def test_a_second_download_on_a_connection_loses_nothing(mbit: int, milliseconds: int) -> None:
+    """TCP is warm, and the stream's window begins as wide as the first one's became."""
+    cold = Link(mbit * MBIT, milliseconds / 1000)
+    warm = Link(mbit * MBIT, milliseconds / 1000, warm=True)
+    assert bare(warm, 64 * MIB) / downloads([cold, warm], 64 * MIB) >= 0.98
 
 
 def test_the_simulated_link_knows_what_a_narrow_window_costs() -> None:

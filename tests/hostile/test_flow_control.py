@@ -439,6 +439,45 @@ def test_data_behind_a_stream_error_gives_the_connections_window_back(scene: Sta
         play.usable()
 
 
+def test_a_wide_start_is_worth_twice_the_largest_window_to_unread_answers(scene: Stage) -> None:
+    """A fast download before them widens their windows, each by half of what the one before got."""
+    unread, large = 20, 16 * limits.STREAM_WINDOW
+
+    def script(talk: Talk) -> None:
+        fast = talk.hear_request().stream_id
+        talk.headers(fast, OK)
+        for _ in range(large // len(PIECE)):
+            send(talk, fast, PIECE)
+        talk.data(fast, b"", end=True)
+        ids = [talk.hear_request().stream_id for _ in range(unread)]
+        talk.ping(talk.hear("PING").opaque, ack=True)
+        for stream_id in ids:
+            talk.headers(stream_id, OK)
+            while talk.window_of(stream_id) >= len(PIECE):
+                while talk.granted < len(PIECE):
+                    talk.hear("WINDOW_UPDATE", stream_id=0)
+                talk.data(stream_id, PIECE)
+        sizes.extend(talk.window_of(stream_id) for stream_id in ids)
+        talk.answer(talk.hear_request().stream_id, b"and the next one")
+        talk.serve()
+
+    sizes: list[int] = []
+    with bounded(unread * limits.STREAM_WINDOW + 2 * large + 40_000_000), scene(script) as play:
+        play.client.request("GET", "/fast")
+        size = sum(map(len, play.client.get_response().read_chunked()))
+        assert size == large // len(PIECE) * len(PIECE)
+        keys = [play.client.request("GET", f"/unread/{number}") for number in range(unread)]
+        play.client.ping()
+        lying = [play.client.get_response(key) for key in keys]
+        assert play.ask() == (200, b"and the next one")
+        assert len(sizes) == unread
+        held = sum(sum(map(len, each._exchange.chunks)) for each in lying)
+        assert held <= unread * limits.STREAM_WINDOW + 2 * large
+        assert held > unread * (limits.STREAM_WINDOW - len(PIECE)) + large, "it was wider"
+        for each in lying:
+            each.close()
+
+
 @pytest.mark.parametrize("unread", [1, 20])
 def test_unread_answers_stop_at_their_windows_and_never_hold_others_up(
     scene: Stage, unread: int

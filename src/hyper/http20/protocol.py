@@ -28,7 +28,7 @@ from .frames import (
 from .messages import FieldTuple, checked_fields, request_target, section_size
 from .receiving import Receiver
 from .stream import Stream
-from .window import bad_increment
+from .window import FlowControlManager, bad_increment
 
 __all__ = ["HTTP20Protocol"]
 
@@ -267,6 +267,9 @@ class HTTP20Protocol(Receiver):
             raise bad_increment("a window", exchange.receive_window, size)
         exchange.receive_window += size
         self._out.append(window_update_frame(exchange.id, size))
+        manager = exchange.window_manager
+        if type(manager) is FlowControlManager and manager.window_size > self._grown_window:
+            self._grown_window = manager.window_size
 
     def cancel(self, exchange: Exchange) -> list[Exchange]:
         stream = exchange

@@ -78,6 +78,8 @@ class ConnectionState(Protocol):
         # Until our SETTINGS are acknowledged the peer may still go by the default (§6.5.3).
         self._stream_window = max(limits.stream_window, DEFAULT_WINDOW)
         self._settings_acked = False
+        # What a stream's window has grown to; the next one begins with it (docs/decisions/0011).
+        self._grown_window = 0
 
         # Requests that wait for a slot, first in, first out; ids were given when they came.
         self._queue: deque[Stream] = deque()
@@ -178,6 +180,19 @@ class ConnectionState(Protocol):
         self._highest_opened = stream_id
         max_frame_size = self.remote_settings.max_frame_size
         self._out.append(headers_frames(stream_id, block, max_frame_size, end=stream.end))
+        if self._grown_window > self._stream_window:
+            self._begin_wider(stream)
+
+    def _begin_wider(self, stream: Stream) -> None:
+        """Let a response begin with the window that one before it grew to.
+
+        Each is given half of what the one before was, until one makes use of it. So responses
+        that nobody reads are given no more than twice the largest window, all together.
+        """
+        stream.extra = self._grown_window - self._stream_window
+        stream.receive_window += stream.extra
+        self._out.append(window_update_frame(stream.id, stream.extra))
+        self._grown_window //= 2
 
     def _open_queued(self) -> None:
         """Send requests that waited for a slot, in their order (§5.1.2)."""

@@ -26,6 +26,7 @@ class Stream(Exchange):
     remote_closed   the peer did
     send_window     octets we may still send; negative after the peer shrank it (§6.9.2)
     receive_window  octets the peer may still send
+    extra           octets by which that began wider than usual
     head_request    the request was HEAD, so its response has no body
     connect_request the request was CONNECT, so a 2xx makes the stream a tunnel
     expected        octets the body will have, or ``UNKNOWN_LENGTH``
@@ -42,6 +43,7 @@ class Stream(Exchange):
     expected = UNKNOWN_LENGTH
     received = 0
     padding = 0
+    extra = 0
     informational_size = 0
     id: int
     chunks: deque[bytes]
@@ -97,6 +99,8 @@ class Stream(Exchange):
                 return 0
             document_size = None if self.expected == UNKNOWN_LENGTH else self.expected
             manager = self.manager(self.initial_receive_window, document_size)
+            if self.extra and isinstance(manager, FlowControlManager):
+                manager.begin_wider(self.extra)
             self.window_manager = manager
         if not self.chunks:
             manager.behind = False

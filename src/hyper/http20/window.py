@@ -70,6 +70,12 @@ class FlowControlManager(BaseFlowControlManager):
             min(initial_window_size * WINDOW_GROWTH, LARGEST_GROWN_WINDOW), initial_window_size
         )
 
+    def begin_wider(self, extra: int) -> None:
+        """Go on from where the window was widened already, before anything was used."""
+        self.window_size += extra
+        self._full_size += extra
+        self._enough = self._full_size - self._full_size // 4
+
     def increase_window_size(self, frame_size: int) -> int:
         left = self.window_size - frame_size
         if left > self._enough:

@@ -10,7 +10,8 @@ import pytest
 from hyper.http20 import limits
 from hyper.http20.exceptions import ConnectionError, ErrorCode, ProtocolError
 from hyper.http20.protocol import HTTP20Protocol
-from tests.peer import connected
+from hyper.http20.window import BaseFlowControlManager, FlowControlManager
+from tests.peer import Peer, connected
 
 
 def test_end_of_file_fails_whatever_was_not_complete() -> None:
@@ -210,3 +211,75 @@ def test_late_data_is_held_against_the_peer_only_if_it_is_small(size: int, held:
     for _ in range(limits.GLITCH_BURST + 100):
         peer.data(stream.id, bytes(size))
     assert peer.protocol.accepting is not held
+
+
+# Windows that begin as wide as others became.
+
+
+def read_fast(peer: Peer, size: int) -> None:
+    """A response of that size, whose reader takes everything at once."""
+    stream = peer.protocol.request(b"GET", b"https", b"example.org", b"/", [], end=True)
+    peer.written()
+    peer.headers(stream.id)
+    for _ in range(size // 16_384):
+        peer.data(stream.id, bytes(16_384))
+        increment = stream.consumed(len(stream.chunks.popleft()))
+        if increment:
+            peer.protocol.widen(stream, increment)
+        peer.written()
+    peer.data(stream.id, end=True)
+
+
+def begins_with(peer: Peer) -> int:
+    """The window of a new response, which nobody reads."""
+    stream = peer.protocol.request(b"GET", b"https", b"example.org", b"/", [], end=True)
+    names = [each.name for each in peer.written()]
+    assert names in (["HEADERS"], ["HEADERS", "WINDOW_UPDATE"])
+    assert peer.window_of(stream.id) == stream.receive_window
+    return stream.receive_window
+
+
+MIB = 1 << 20
+
+
+def test_a_response_begins_with_the_window_that_one_before_it_grew_to() -> None:
+    """RFC 9113 §5.2.1: a window that is too small costs a distant link a round trip each time."""
+    peer = connected({"max_concurrent_streams": 100})
+    assert begins_with(peer) == MIB
+    read_fast(peer, 16 * MIB)
+    assert begins_with(peer) == 16 * MIB
+
+
+def test_responses_that_nobody_reads_share_twice_the_largest_window() -> None:
+    peer = connected({"max_concurrent_streams": 100})
+    read_fast(peer, 16 * MIB)
+    assert [begins_with(peer) // MIB for _ in range(6)] == [16, 8, 4, 2, 1, 1]
+
+
+def test_whoever_makes_use_of_a_wide_window_hands_it_on() -> None:
+    peer = connected({"max_concurrent_streams": 100})
+    for _ in range(3):
+        read_fast(peer, 16 * MIB)
+    assert begins_with(peer) == 16 * MIB
+    read_fast(peer, 4 * MIB)
+    assert begins_with(peer) == 16 * MIB
+    read_fast(peer, MIB)
+    assert begins_with(peer) == 4 * MIB
+
+
+class Own(FlowControlManager):
+    """A program's own is asked nothing that it does not know."""
+
+
+class Fixed(BaseFlowControlManager):
+    def increase_window_size(self, frame_size: int) -> int:
+        return frame_size
+
+
+@pytest.mark.parametrize("manager", [Own, Fixed])
+def test_a_manager_of_the_users_always_begins_alike(
+    manager: type[BaseFlowControlManager],
+) -> None:
+    peer = connected({"max_concurrent_streams": 100}, window_manager=manager)
+    read_fast(peer, 16 * MIB)
+    assert begins_with(peer) == MIB

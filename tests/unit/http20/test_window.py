@@ -89,6 +89,16 @@ def test_growth_ends_at_a_size_that_memory_can_bear(initial: int, largest: int) 
     assert manager.window_size == largest
 
 
+def test_a_window_that_begins_wider_goes_on_from_there_to_the_same_limit() -> None:
+    manager = FlowControlManager(1000)
+    manager.begin_wider(7000)
+    assert manager.window_size == 8000
+    assert manager._handle_frame(1999) == 0
+    assert manager._handle_frame(1) == 10_000
+    assert manager.window_size == 16_000 == 1000 * WINDOW_GROWTH
+    assert manager._handle_frame(4000) == 4000
+
+
 def test_a_window_keeps_ahead_of_a_sender_that_doubles_each_round_trip() -> None:
     """Slow start is the fastest that TCP speeds up (RFC 5681 §3.1)."""
     manager = FlowControlManager(1 << 20)
