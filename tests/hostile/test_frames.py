@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hyper.http20.exceptions import ErrorCode, HPACKDecodingError, HTTP20Error, ProtocolError
+from hyper.http20.limits import Limits
 
 from ..peer import MAX_WINDOW, OK, TYPES, frame, padded
 from .peer import PATIENCE, Stage, Talk
@@ -432,13 +433,14 @@ def test_what_follows_the_end_of_a_response_is_a_stream_error(scene: Stage, act:
     def script(talk: Talk) -> None:
         talk.greet(initial_window_size=10)
         first = talk.hear_request()
-        talk.answer(first.stream_id, b"whole")
-        act(talk, first.stream_id)
+        with talk.one_read():  # before the client stops the upload of its own accord
+            talk.answer(first.stream_id, b"whole")
+            act(talk, first.stream_id)
         talk.serve()
 
     with scene(script) as play:
         assert play.ask(method="POST", body=bytes(100_000)) == (200, b"whole")
-        play.heard("RST_STREAM", stream_id=1)
+        play.heard("RST_STREAM", stream_id=1, error_code=ErrorCode.STREAM_CLOSED)
         play.never_heard("GOAWAY")
         play.usable()
 
@@ -652,6 +654,30 @@ def test_our_settings_take_effect_with_the_acknowledgement(scene: Stage) -> None
         play.renewed()
 
 
+def test_our_window_binds_with_the_acknowledgement(scene: Stage) -> None:
+    """§6.5.3, §6.9.2: before it a server may go by the 65,535 octets that it knows of."""
+
+    def script(talk: Talk) -> None:
+        talk.greet()
+        first = talk.hear("HEADERS")
+        talk.headers(first.stream_id)
+        for _ in range(4):
+            talk.data(first.stream_id, b"x" * 15_000)
+        talk.data(first.stream_id, end=True)
+        for size in (1000, 1001):
+            asked = talk.hear_request()  # acknowledges
+            talk.headers(asked.stream_id)
+            talk.data(asked.stream_id, b"y" * size, end=True)
+        talk.serve()
+
+    with scene(script, limits=Limits(stream_window=1000)) as play:
+        assert play.ask() == (200, b"x" * 60_000)
+        assert play.ask() == (200, b"y" * 1000)
+        play.fails(ProtocolError, r"1001 octets exceeds its window of 1000 .*§6\.9", FLOW_CONTROL)
+        play.heard("RST_STREAM", stream_id=5, error_code=FLOW_CONTROL)
+        play.usable()
+
+
 PROMISES = {
     "an odd stream": (WORD.pack(9), PROTOCOL, r"stream 9 .*§5\.1\.1"),
     "stream 0": (WORD.pack(0), PROTOCOL, r"stream 0 .*§5\.1\.1"),
@@ -674,4 +700,38 @@ def test_a_promise_of_what_is_no_new_stream_ends_the_connection(scene: Stage, na
     with scene(script, enable_push=True) as play:
         play.fails(ProtocolError, says, code)
         assert play.goaway(code).last_stream_id == 2
+        play.renewed()
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+
+def test_close_first_handles_what_has_arrived(scene: Stage) -> None:
+    """What the server did wrong before is told all the same."""
+    said = threading.Event()
+
+    def script(talk: Talk) -> None:
+        talk.answer(talk.hear_request().stream_id, b"fine")
+        talk.frame("PING", 0, 1, bytes(8))
+        said.set()
+
+    with scene(script) as play:
+        assert play.ask() == (200, b"fine")
+        assert said.wait(PATIENCE)
+        play.client.close()
+        assert r"PING on stream 1" in play.goaway(PROTOCOL).debug.decode()
+
+
+def test_a_server_that_talks_on_still_finds_the_goaway(scene: Stage) -> None:
+    """Closed with octets unread, the socket would send RST, and that destroys what was said."""
+
+    def script(talk: Talk) -> None:
+        talk.hear_request()
+        talk.frame("PING", 0, 1, bytes(8))
+        for _ in range(20):
+            talk.raw(frame(0xBE, 0, 0, bytes(16_000)))
+
+    with scene(script) as play:
+        play.fails(ProtocolError, r"§6\.7", PROTOCOL)
+        play.goaway(PROTOCOL)
         play.renewed()
