@@ -70,6 +70,15 @@ EXPORTS = {
     },
     "hyper.http20.limits": {"Limits", "choose", "chosen"},
     "hyper.http20.window": {"BaseFlowControlManager", "FlowControlManager"},
+    "hyper.trace": {
+        "FrameTrace",
+        "Record",
+        "RecordTrace",
+        "Timeline",
+        "Watch",
+        "read_recording",
+        "trace_for_connection",
+    },
 }
 
 
