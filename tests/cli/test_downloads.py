@@ -71,6 +71,11 @@ def test_what_is_refused_is_not_saved(run: Run) -> None:
     assert done.code == 1
     assert done.err == "hyper: error: the server answered 404 Not Found, and nothing was saved\n"
     assert os.listdir() == []
+    assert run("-d", "demo:/status/404", "--check-status").code == 4
+    done = run("-d", "demo:/redirect/1")
+    assert done.err.endswith("and nothing was saved; --follow goes where it leads\n")
+    # Named by whom we asked for it: a redirect has no say in what our files are called.
+    assert run("-d", "demo:/redirect/1", "-F").err.startswith("hyper: saved 1.json: ")
 
 
 def test_octets_are_not_packed(run: Run, url: str, trusted: tuple[str, ...]) -> None:

@@ -244,3 +244,24 @@ def test_closed_channels() -> None:
         done = subprocess.run(["sh", "-c", f"{hyper} {words}"], capture_output=True, timeout=60)
         assert b"Traceback" not in done.stderr + done.stdout, words
         assert done.returncode in (0, 1)
+
+
+def test_what_http_1_1_says_of_a_status(run: Run) -> None:
+    octets = b"HTTP/1.1 404 Gone \x1bFishing\r\ncontent-length: 0\r\n\r\n"
+    with RawServer(answering(octets.replace(b"\x1b", b""))) as server:
+        done = run(f"http://127.0.0.1:{server.port}/", "--headers")
+    assert done.text.startswith("HTTP/1.1 404 Gone Fishing\n")
+
+
+def test_octets_that_are_no_text(run: Run) -> None:
+    done = run("demo:/headers", "X-Odd:\udcff", "a==\udcfe")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["headers"]["X-Odd"] == "\xff"
+
+
+def test_what_is_said_of_a_break_stands_on_a_line_of_its_own(run: Run) -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 9\r\n\r\nsome"
+    with RawServer(answering(head)) as server:
+        done = run(f"http://127.0.0.1:{server.port}/", "--pretty=format")
+    assert (done.code, done.out) == (1, b"some\n")
+    assert done.err.startswith("hyper: error: ")

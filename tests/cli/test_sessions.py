@@ -39,6 +39,29 @@ def test_headers_credentials_and_cookies_are_kept(
     assert headers["Cookie"] == "b=2; a=1"
 
 
+def test_what_is_not_given_again_by_hand_can_be_taken_out(run: Run) -> None:
+    run("demo:/get", "X-Mine:1", "--session", "me")
+    assert "X-Mine" not in run("demo:/get", "X-Mine:", "--session", "me").text
+    assert "X-Mine" not in run("demo:/get", "--session", "me").text
+
+
+def test_a_password_of_netrc_stays_there(
+    run: Run, url: str, trusted: tuple[str, ...], nobodys_home: Path
+) -> None:
+    netrc = nobodys_home / ".netrc"
+    netrc.write_text("machine localhost login me password secret\n")
+    netrc.chmod(0o600)
+    kept = ("--session", "./s.json", *trusted)
+    assert "Authorization" in json.loads(run(f"{url}/headers", *kept).out)["headers"]
+    assert json.loads(Path("s.json").read_text())["headers"] == {}
+
+
+def test_cookies_go_with_repeated_requests(run: Run, url: str, trusted: tuple[str, ...]) -> None:
+    run(f"{url}/cookies/set/a/1", "--session", "./s.json", *trusted)
+    words = (f"{url}/hello", "--repeat=2", "--debug", "cookie:b=2")
+    assert run(*words, "--session", "./s.json", *trusted).err.count("cookie=<8 octets hidden>") == 2
+
+
 def test_read_only_changes_nothing(run: Run, url: str, trusted: tuple[str, ...]) -> None:
     run(f"{url}/cookies/set/a/1", "X-Mine:1", "--session", "./s.json", *trusted)
     before = Path("s.json").read_bytes()

@@ -66,10 +66,9 @@ class Client:
         connection = self.connection(target)
         turn = Turn(next(self._turns), request.method, target.url, connection)
         source = request.body.source if request.body is not None else None
+        headers = [(_octets(name), _octets(value)) for name, value in request.headers]
         try:
-            turn.stream_id = connection.request(
-                request.method, target.path, source, request.headers
-            )
+            turn.stream_id = connection.request(request.method, target.path, source, headers)
         except BaseException as error:
             self.watchers.ended(turn, error)
             raise
@@ -177,6 +176,11 @@ def _elsewhere(text: str, size: int, option: str) -> tuple[str, int, str, int]:
         raise UsageError(f"{option} takes {wanted}, with ports up to 65535, not {text!r}")
     host, other = parts[0].strip("[]"), parts[2].strip("[]")
     return host, numbers[0], other, numbers[1] if size == 4 else 0
+
+
+def _octets(text: str) -> bytes:
+    # Octets of the command line that are not text in its encoding stay what they are.
+    return text.encode(errors="surrogateescape")
 
 
 def _bracketed(host: str) -> str:

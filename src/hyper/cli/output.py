@@ -95,9 +95,13 @@ class Printer:
             fields,
         )
 
-    def response_head(self, version: str, status: int, fields: Iterable[tuple[str, str]]) -> None:
+    def response_head(
+        self, version: str, status: int, fields: Iterable[tuple[str, str]], reason: str = ""
+    ) -> None:
+        """A response's head; ``reason`` is what its server says of the status, if it does."""
         paint = self.palette
-        self._head(f"{paint('version', version)} {paint(str(status)[0], named(status))}", fields)
+        said = harmless(f"{status} {reason}") if reason else named(status)
+        self._head(f"{paint('version', version)} {paint(str(status)[0], said)}", fields)
 
     def trailers(self, fields: Iterable[tuple[str, str]]) -> None:
         """The fields behind a body."""
@@ -173,8 +177,10 @@ class Printer:
         except _Binary:
             what = media_type or "an unknown type"
             warn(f"this is {what}, not text, and not shown on a terminal; to keep it, add -o FILE")
-        if not self._at_line_start:
-            self.text("\n")
+        finally:
+            # Also when it breaks off: what is said of that deserves a line of its own.
+            if not self._at_line_start:
+                self.text("\n")
 
     def _neatly(self, texts: Iterator[str], media_type: str, is_json: bool) -> Iterator[str]:
         """The whole, if it is of a size to wait for; else what came."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from .arguments import Options
 from .credentials import authorization
-from .failing import STATUS_CODES, TOO_MANY_REDIRECTS, CommandError, UsageError, warn
+from .failing import ERROR, STATUS_CODES, TOO_MANY_REDIRECTS, CommandError, UsageError, warn
 from .items import read_items
 from .output import Looks, Printer, named
 from .paint import Palette, wants_colour
@@ -91,6 +91,9 @@ class _Command:
             value = authorization(options, request.target)
             if value is not None:
                 request.set("authorization", value)
+            if value is not None and options.auth is None:
+                # From .netrc, which is its home: no session has to keep it as well.
+                request.defaults = [*request.defaults, ("authorization", value)]
 
     def _parts(self) -> str:
         """Which letters of --print apply."""
@@ -154,7 +157,7 @@ class _Command:
         if options.repeat is not None:
             from .load import repeat
 
-            return repeat(options, client, self.request, self.printer)
+            return repeat(options, client, self._with_cookies(self.request), self.printer)
         if options.download:
             from .download import Download
 
@@ -240,7 +243,10 @@ class _Command:
             and options.quiet < 2
         ):
             warn(f"the server answered {named(status)}")
-        return STATUS_CODES.get(status // 100, 0) if options.check_status else 0
+        return self._code_of(status)
+
+    def _code_of(self, status: int) -> int:
+        return STATUS_CODES.get(status // 100, 0) if self.options.check_status else 0
 
     # What is shown
 
@@ -274,7 +280,7 @@ class _Command:
             for status, fields in response.informational if self.options.verbose else ():
                 texts = [(name.decode(), value.decode("latin-1")) for name, value in fields]
                 printer.response_head(version, status, texts)
-            printer.response_head(version, response.status, response.getheaders())
+            self._response_head(response)
         size = 0
         error: BaseException | None = None
         try:
@@ -311,10 +317,19 @@ class _Command:
                 ]
             )
 
+    def _response_head(self, response: Response) -> None:
+        from ..sync.response import HTTP11Response
+
+        # HTTP/2 has no reason phrases (RFC 9113 §8.3.2).
+        reason = response.reason.decode("latin-1") if isinstance(response, HTTP11Response) else ""
+        self.printer.response_head(
+            _version(response), response.status, response.getheaders(), reason
+        )
+
     def _save(self, client: Client, turn: Turn, download: Download) -> None:
         response = _answered(turn)
         if "h" in self.parts:
-            self.printer.response_head(_version(response), response.status, response.getheaders())
+            self._response_head(response)
         error: BaseException | None = None
         try:
             said = self._saved(response, download)
@@ -331,8 +346,10 @@ class _Command:
 
         if not 200 <= response.status < 300 and not (response.status == 416 and download.there):
             response.close()
+            hint = "; --follow goes where it leads" if response.status in REDIRECTS else ""
             raise CommandError(
-                f"the server answered {named(response.status)}, and nothing was saved"
+                f"the server answered {named(response.status)}, and nothing was saved{hint}",
+                self._code_of(response.status) or ERROR,
             )
         if not download.begin(response):
             response.close()

@@ -57,6 +57,8 @@ class Session:
         ]
         if kept:
             self._headers[_name(target)] = kept
+        else:
+            self._headers.pop(_name(target), None)
 
     def cookies(self, target: Target) -> str | None:
         """The cookies for a target, as one field's value."""

@@ -14,15 +14,14 @@ from hyper.cli.items import read_items
 from hyper.cli.request import make_request
 from hyper.cli.target import DEFAULT_PORTS, read_url
 
-
 #: Every option that the documentation of the command promises.
-ALL = (
-    "--json --form --multipart --raw --print --headers --body --meta --verbose --all --stream "
-    "--download --output --continue --quiet --follow --max-redirects --timeout --check-status "
-    "--verify --cert --cert-key --proxy --auth --offline --ignore-stdin --pretty --style --session "
-    "--resolve --connect-to --compressed --h2 --http2 --http1.1 --upgrade --alpn --repeat "
-    "--parallel --waterfall --assets --trace --explain --debug"
-).split()
+ALL = """
+--json --form --multipart --raw --print --headers --body --meta --verbose --all --stream
+--download --output --continue --quiet --follow --max-redirects --timeout --check-status
+--verify --cert --cert-key --proxy --auth --offline --ignore-stdin --pretty --style --session
+--resolve --connect-to --compressed --h2 --http2 --http1.1 --upgrade --alpn --repeat --parallel
+--waterfall --assets --trace --explain --debug
+"""
 
 
 class Asked(NamedTuple):
