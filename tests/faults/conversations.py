@@ -75,6 +75,11 @@ def http20(conversation: Conversation, upgraded: str | None = None) -> None:
             assert list(trailers) == [(b"x-sum", b"1")], trailers
         elif isinstance(heard, DataFrame):
             bodies[stream_id] += heard.data
+            if heard.data:
+                room = struct.pack(">I", len(heard.data))
+                conversation.say(
+                    frame("WINDOW_UPDATE", 0, 0, room) + frame("WINDOW_UPDATE", 0, stream_id, room)
+                )
         else:
             continue
         if "END_STREAM" in heard.flags:

@@ -374,7 +374,7 @@ def named(value: object) -> str | None:
 
 @pytest.mark.parametrize(("scenario", "slots"), SCENARIOS, ids=named)
 def test_in_whatever_order_nobody_is_lost(scenario: Callable[[Stage], Check], slots: int) -> None:
-    runs = explore(scenario, delays=4 if LONG else 3, most=20_000 if LONG else 300, slots=slots)
+    runs = explore(scenario, delays=4 if LONG else 3, most=10_000 if LONG else 300, slots=slots)
     assert runs > 100
 
 
@@ -383,7 +383,7 @@ def test_in_whatever_order_of_bytecodes_nobody_is_lost(
     scenario: Callable[[Stage], Check], slots: int
 ) -> None:
     """Here a thread can lose its turn before any instruction of the pump."""
-    runs = explore(scenario, delays=2, most=8000 if LONG else 25, slots=slots, every_opcode=True)
+    runs = explore(scenario, delays=2, most=800 if LONG else 25, slots=slots, every_opcode=True)
     assert runs >= 25
 
 
