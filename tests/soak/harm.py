@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import random
 import ssl
 import struct
@@ -284,8 +285,10 @@ class Connection(asyncio.Protocol):
                 (codes.MAX_FRAME_SIZE, LARGE_FRAME, FRAME),
             ]
         )
-        # One after the other: the package takes any acknowledgement for one of all that wait.
+        # One after the other, and none before the first SETTINGS are acknowledged: the package
+        # takes any acknowledgement for one of all that wait.
         async with self.changing:
+            await self.acknowledged.wait()
             for each in (value, former):
                 self.acknowledged.clear()
                 self.h2.update_settings({code: each})
@@ -318,6 +321,8 @@ async def main() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     context.set_alpn_protocols(["h2"])
+    # That a client has gone is no news here.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     chance = random.Random(int(seed))
     ledger = Ledger()
     loop = asyncio.get_running_loop()
