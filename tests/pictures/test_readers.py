@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyper.trace.connection import ConnectionTrace
@@ -109,8 +109,7 @@ def test_a_tunnel_has_octets_without_an_end() -> None:
 
 
 def test_after_101_it_is_http2_from_the_first_octet_on() -> None:
-    settings = frame("SETTINGS")
-    answer = settings + frame("HEADERS", END_HEADERS | END_STREAM, 1, b"\x88")
+    answer = frame("SETTINGS") + frame("HEADERS", END_HEADERS | END_STREAM, 1, b"\x88")
     events = told([(">", GET), ("<", b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n" + answer)])
     assert [each.version for each in events if isinstance(each, Speaking)] == ["HTTP/2"]
     assert lives(events)[-2:] == [(1, 200), (1, "Ended", 0)]
@@ -138,6 +137,7 @@ CONVERSATION = (
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, len(CONVERSATION) - 1), max_size=12))
 def test_any_split_of_the_octets_tells_the_same(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(CONVERSATION)]
@@ -158,6 +158,7 @@ def test_any_split_of_the_octets_tells_the_same(cuts: list[int]) -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("<>"), st.binary(max_size=80)), max_size=8))
 def test_no_octets_can_break_it(said: Said) -> None:
     for start in (b"", b"HTTP/1.1 200 OK\r\n"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import subprocess
 import sys
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -14,7 +16,7 @@ from hyper import HTTP11Connection, HTTP20Connection, HTTPConnection
 from hyper.common.exceptions import HyperError
 from hyper.demo import DemoServer
 from hyper.http20.exceptions import ErrorCode
-from hyper.trace import FrameTrace, Watch
+from hyper.trace import FrameTrace, Watch, read_recording
 from hyper.trace.events import (
     Answered,
     BodyBegan,
@@ -389,3 +391,35 @@ def test_who_does_not_watch_loads_nothing_of_it(demo: DemoServer) -> None:
         timeout=60,
     )
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_lines_and_a_recording_of_one_connection(
+    demo: DemoServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("HYPER_TRACE", str(tmp_path / "recording"))
+    with (
+        caplog.at_level(logging.DEBUG, logger="hyper.frames"),
+        HTTP20Connection(demo.host, demo.port) as connection,
+    ):
+        connection.request("GET", "/get")
+        connection.get_response().read()
+    lines = [record.getMessage() for record in caplog.records if record.name == "hyper.frames"]
+    assert lines[0].split()[1:3] == ["*", "dialling"]
+    assert any("HEADERS" in line and ":path=/get" in line for line in lines)
+    with open(tmp_path / "recording", encoding="ascii") as file:
+        records = list(read_recording(file))
+    assert records[0].data.startswith(b"PRI * HTTP/2.0")
+    assert {record.direction for record in records} == {"<", ">"}
+
+
+def test_http11_in_colour(server: InProcessServer) -> None:
+    lines: list[str] = []
+    trace = FrameTrace(lines.append, colours=True)
+    with HTTP11Connection("localhost", server.plain_port, trace=trace) as connection:
+        connection.request("GET", "/hello")
+        connection.get_response().read()
+    [request] = [line for line in lines if "GET /hello" in line]
+    assert "\x1b[36m>\x1b[0m \x1b[34m  1\x1b[0m GET /hello HTTP/1.1" in request

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import hpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyper.trace import FrameTrace, RecordTrace, read_recording, recording, trace_for_connection
@@ -280,6 +280,7 @@ def conversation() -> bytes:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, len(PREFACE + conversation())), max_size=20))
 def test_any_split_of_the_octets_gives_the_same_lines(cuts: list[int]) -> None:
     whole, split = Lines(greet=False), Lines(greet=False)
@@ -293,6 +294,7 @@ def test_any_split_of_the_octets_gives_the_same_lines(cuts: list[int]) -> None:
     assert len(whole.said) == 8
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from("<>"), st.booleans())
 def test_no_octets_can_break_it(octets: bytes, direction: str, greet: bool) -> None:
     lines = Lines(greet)
@@ -302,6 +304,7 @@ def test_no_octets_can_break_it(octets: bytes, direction: str, greet: bool) -> N
     assert all("\n" not in line and line.isascii() for line in lines.said)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_frames_can_break_it(data: st.DataObject) -> None:
     lines = Lines()
