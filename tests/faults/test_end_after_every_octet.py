@@ -191,8 +191,9 @@ def test_an_end_after_every_octet(
         plain.cut = None
         for cut in range(1, 130, 1 if LONG else 3):
             connection = asking.connection(plain.address, ssl_context)
-            play(plain, connection, asking, cut)
-            assert asking.ask(connection) == asking.right
+            # After an answer that was whole, the reset comes when it comes, to the next request.
+            if not play(plain, connection, asking, cut):
+                assert asking.ask(connection) == asking.right
             connection.close()
     else:
         sweep(plain, asking, ssl_context, 41 if asking.name == "push" else 2)
