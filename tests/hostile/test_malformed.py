@@ -315,6 +315,12 @@ def beyond_the_length(talk: Talk, i: int) -> None:
     talk.data(i, b"!")
 
 
+def beyond_the_length_padded(talk: Talk, i: int) -> None:
+    says(talk, i, [*STATUS, (b"content-length", b"4")])
+    talk.data(i, b"body", padding=1)
+    talk.data(i, b"!", padding=1)
+
+
 UNEQUAL = {
     "two lengths": two_lengths,
     "body too short": told(5, b"body"),
@@ -329,6 +335,7 @@ UNEQUAL = {
     "END_STREAM on trailers": length_and_trailers,
     "END_STREAM on trailers, no body": length_and_trailers_alone,
     "beyond it, and no end": beyond_the_length,
+    "beyond it, padded, and no end": beyond_the_length_padded,
 }
 
 
