@@ -92,6 +92,21 @@ def test_output_into_a_file(run: Run) -> None:
     assert run("demo:/get", "-o", "head.txt", "--headers").out == b""
     assert Path("head.txt").read_text().startswith("HTTP/2 200 OK\n")
     assert run("demo:/status/200", "-o", "-").code == 0
+    assert run("demo:/get", "-o", "/dev/null").code == 0
+
+
+def test_a_file_stays_until_there_is_something_instead(run: Run) -> None:
+    Path("file").write_text("precious and long")
+    assert run("http://127.0.0.1:1/", "-o", "file").code == 1
+    assert run("demo:/reset", "-o", "file").code == 1
+    assert run("demo:/delay/3", "-o", "file", "--timeout=0.1").code == 2
+    assert Path("file").read_text() == "precious and long"
+    assert run("demo:/get", "-o", "file").code == 0
+    assert Path("file").read_text().endswith('/get"\n}\n')
+    assert run("demo:/status/204", "-o", "file").code == 0
+    assert Path("file").read_bytes() == b""
+    run("--offline", "demo:/get", "-o", "file", "--print=H")
+    assert Path("file").read_text().startswith("GET /get HTTP/2\n")
 
 
 def test_looks_by_option(run: Run) -> None:

@@ -54,7 +54,7 @@ MAX_REDIRECTS: Final = 20
 
 #: What can be asked for at once by --parallel, and in all by --repeat.
 MAX_PARALLEL: Final = 1_000
-MAX_REPEAT: Final = 10_000_000
+MAX_REPEAT: Final = 1_000_000
 
 
 class Options(argparse.Namespace):

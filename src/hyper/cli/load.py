@@ -7,7 +7,7 @@ from array import array
 from collections import Counter
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .arguments import Options
 from .body import RequestBody
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Load", "percentile", "repeat"]
 
 #: Octets of a body that are kept to be sent again and again.
-MAX_BODY = 64 * 2**20
+MAX_BODY: Final = 64 * 2**20
 
 
 def repeat(options: Options, client: Client, request: Request, printer: Printer) -> int:

@@ -52,6 +52,7 @@ class _Command:
         self.stack = stack
         self.output: TextIO = sys.stdout
         self.download: Download | None = None
+        self._begun = False
         items = read_items(options.items)
         # As it was said, which names it in a session; a demo has an address only when it runs.
         self.said = read_url(options.url, items.query)
@@ -122,7 +123,8 @@ class _Command:
             self.output = sys.stderr
         elif options.output is not None and options.output != "-":
             try:
-                file = open(options.output, "wb")  # noqa: SIM115 - closed by the stack
+                # To append, so that what stands there stays until there is something instead.
+                file = open(options.output, "ab")  # noqa: SIM115 - closed by the stack
             except (OSError, ValueError) as error:
                 said = error.strerror if isinstance(error, OSError) else error
                 raise CommandError(f"{options.output!r} cannot be written: {said}") from None
@@ -144,6 +146,7 @@ class _Command:
     def run(self) -> int:
         options = self.options
         if options.offline:
+            self._begin_output()
             self._show_request(self.request, "HTTP/1.1" if options.protocol == "http1.1" else "")
             return 0
         from .connecting import Client
@@ -186,8 +189,11 @@ class _Command:
             began = monotonic()
             sent = self._with_cookies(request)
             turn = client.begin(sent)
-            self._show_request(sent, turn.connection.version, final=False)
+            if "H" in self.parts or "B" in self.parts:
+                self._begin_output()
+                self._show_request(sent, turn.connection.version, final=False)
             response = _answered(client.answer(turn))
+            self._begin_output()
             fields = response.getheaders()
             if self.session is not None:
                 self.session.take_cookies(request.target, fields)
@@ -211,6 +217,14 @@ class _Command:
             request = following
         self._finish(client, turn, sent, began)
         return self._code(response)
+
+    def _begin_output(self) -> None:
+        """Now there is something to write into the file of --output: empty it, once."""
+        if not self._begun:
+            self._begun = True
+            if self.output is not sys.stdout and self.output is not sys.stderr:
+                with suppress(OSError):  # a pipe, or a device
+                    self.output.truncate(0)
 
     def _with_cookies(self, request: Request) -> Request:
         cookies = self.session.cookies(request.target) if self.session is not None else None
