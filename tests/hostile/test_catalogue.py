@@ -71,3 +71,10 @@ def test_every_scenario_exists(collected: set[str]) -> None:
         if each not in collected
     ]
     assert missing == []
+
+
+def test_every_group_of_the_catalogue_is_there() -> None:
+    """Floods, frames, malformed answers, truncation, flow control, shutdown, time, injection,
+    HTTP/1.1, decompression, TLS, proxies and redirects, and what is around the protocol."""
+    numbers = [int(file.name.partition("-")[0]) for file in CATALOGUE.glob("[0-9]*.md")]
+    assert sorted(numbers) == list(range(1, 14))
