@@ -74,6 +74,13 @@ def test_too_much_is_counted_and_not_kept(
         assert make(kept)
 
 
+def test_no_server_fills_our_memory_with_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "MAX_OCTETS", 1000)
+    kept = made(*(Opened(1, 0.0, n, "GET", "http://h/", [(b"x" * 99, b"y")]) for n in range(20)))
+    assert len(kept.streams) == 10
+    assert kept.dropped == 10
+
+
 def made(*events: Any) -> Timeline:
     result = Timeline()
     for event in events:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
 import ssl
 import subprocess
 import sys
+import time
+import warnings
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +20,7 @@ from hyper import HTTP11Connection, HTTP20Connection, HTTPConnection
 from hyper.common.exceptions import HyperError
 from hyper.demo import DemoServer
 from hyper.http20.exceptions import ErrorCode
-from hyper.trace import FrameTrace, Watch, read_recording
+from hyper.trace import FrameTrace, Timeline, Watch, read_recording
 from hyper.trace.events import (
     Answered,
     BodyBegan,
@@ -38,6 +42,7 @@ from hyper.trace.events import (
     Speaking,
 )
 
+from ..certificates import Certificates
 from ..faults.rawserver import Conversation, RawServer
 from ..peer import END_STREAM, frame
 from ..servers import InProcessServer
@@ -424,3 +429,50 @@ def test_http11_in_colour(server: InProcessServer) -> None:
         connection.get_response().read()
     [request] = [line for line in lines if "GET /hello" in line]
     assert "\x1b[36m>\x1b[0m \x1b[34m  1\x1b[0m GET /hello HTTP/1.1" in request
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_the_child_of_a_fork_is_told_nothing(demo: DemoServer) -> None:
+    """Who watches may hold a lock at that moment, which nobody opens in the child."""
+    timeline = Timeline()
+    with HTTP20Connection(demo.host, demo.port, trace=timeline.watch) as connection:
+        connection.request("GET", "/get")
+        connection.get_response().read()
+        with timeline.lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # pytest's process has threads
+            child = os.fork()
+            if not child:
+                os._exit(0)
+        deadline = time.monotonic() + 30
+        done, status = 0, -1
+        while not done and time.monotonic() < deadline:
+            done, status = os.waitpid(child, os.WNOHANG)
+            time.sleep(0.01)
+        if not done:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    assert (done, status) == (child, 0), "the child did not get through"
+
+
+def test_a_face_of_somebody_else_shows_how_it_connects(
+    server: InProcessServer, certificates: Certificates
+) -> None:
+    code = (
+        "import requests, hyper.contrib\n"
+        "session = requests.Session()\n"
+        "session.mount('https://', hyper.contrib.HTTP20Adapter())\n"
+        f"print(session.get('https://localhost:{server.port}/hello').text)\n"
+    )
+    environment = {
+        "HYPER_TRACE": "-",
+        "PATH": "",
+        "REQUESTS_CA_BUNDLE": str(certificates.authority),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
+    )
+    lines = done.stderr.splitlines()
+    assert done.stdout == "hello, world\n", done.stderr
+    assert f"* dialling localhost port {server.port}" in lines[0]
+    assert any("* speaking HTTP/2" in line for line in lines)
+    assert any(":path=/hello" in line for line in lines)

@@ -88,6 +88,11 @@ class WatchedPump(Pump):
         super()._fail(error, woken)
         self._look()
 
+    def _inherit(self) -> None:
+        # Who watches is the parent's: it may hold a lock of its own that nobody opens here.
+        self._told = True
+        super()._inherit()
+
     def _look(self) -> None:
         if self.over is not None and not self._told:
             self._told = True

@@ -34,8 +34,10 @@ from .watch import Watch
 __all__ = ["ConnectionRecord", "StreamRecord", "Timeline"]
 
 #: Events that are kept, of each of two kinds: what happened to streams and connections, and what
-#: went over the wire. More than a page can show, and about 100 MiB.
+#: went over the wire. More than a page can show.
 MAX_EVENTS: Final = 100_000
+#: Octets of header fields that are kept in all of them.
+MAX_OCTETS: Final = 64 * 2**20
 
 
 class ConnectionRecord:
@@ -163,6 +165,7 @@ class Timeline:
         self.wire: list[Frame | Message | Piece] = []
         self.events: list[Event] = []
         self.dropped = 0
+        self._octets = 0
         self.now = 0.0
         self._open: dict[tuple[int, int], StreamRecord] = {}
 
@@ -178,10 +181,10 @@ class Timeline:
                 self.connections[event.connection] = connection
             if isinstance(event, Frame | Message | Piece):
                 self._on_wire(connection, event)
-                if self._has_room(self.wire):
+                if self._has_room(self.wire, event):
                     self.wire.append(event)
                 return
-            if self._has_room(self.events):
+            if self._has_room(self.events, event):
                 self.events.append(event)
                 self._on_connection(connection, event)
                 self._on_stream(event)
@@ -195,8 +198,11 @@ class Timeline:
 
         save(self, path)
 
-    def _has_room(self, kept: list[Event] | list[Frame | Message | Piece]) -> bool:
-        if len(kept) < MAX_EVENTS:
+    def _has_room(self, kept: list[Event] | list[Frame | Message | Piece], event: Event) -> bool:
+        fields: Fields = getattr(event, "fields", None) or ()
+        octets = self._octets + sum(len(name) + len(value) for name, value in fields)
+        if len(kept) < MAX_EVENTS and octets <= MAX_OCTETS:
+            self._octets = octets
             return True
         self.dropped += 1
         return False
