@@ -130,11 +130,15 @@ class Encoder:
         The block has to reach the peer: the next one builds on it. After an exception no block
         has to.
         """
+        encodings = self._encodings
+        latest = encodings.latest
+        if latest is not None and latest[0] is fields and never_index == ():
+            # The very same object needs no hashing, which is the half of a look into _groups.
+            return latest[1]
         fields = tuple(fields)
         try:
             if self._smallest is not None:
                 return self._size_updates() + self.encode(fields, never_index)
-            encodings = self._encodings
             if never_index != ():
                 secrets = self._secrets
                 return b"".join(
@@ -144,6 +148,7 @@ class Encoder:
             groups = self._groups
             block = groups.get(fields)
             if block is not None:
+                encodings.latest = (fields, block)
                 return block
             if len(fields) <= PATH:
                 return self._group(fields)
@@ -187,6 +192,7 @@ class Encoder:
         if size < table.capacity:
             self._encodings.forget()
         table.resize(size)
+        self._encodings.latest = None
         if self._smallest is not None:
             size = min(size, self._smallest)
         self._smallest = size
@@ -257,6 +263,7 @@ class _Secrets(_Memo):
 class _Encodings(_Memo):
     """Fields as the wire has them just now; a missing one is worked out, and maybe inserted.
 
+    latest    the fields encoded last that come again, and their block; None when that is wrong
     passing   counts the encodings that are right only this once: of fields that were inserted,
               or not yet
     _moving   the remembered fields whose encoding holds a dynamic index: the next insertion
@@ -264,7 +271,7 @@ class _Encodings(_Memo):
     _seen     hashes of fields that came by once
     """
 
-    __slots__ = ("_groups", "_moving", "_seen", "_table", "passing")
+    __slots__ = ("_groups", "_moving", "_seen", "_table", "latest", "passing")
 
     def __init__(self, table: EncoderTable, groups: dict[tuple[Field, ...], bytes]) -> None:
         super().__init__()
@@ -273,11 +280,13 @@ class _Encodings(_Memo):
         self._moving: list[Field] = []
         self._seen: set[int] = set()
         self.passing = 0
+        self.latest: tuple[tuple[Field, ...], bytes] | None = None
 
     def forget(self) -> None:
         super().forget()
         self._moving.clear()
         self._groups.clear()
+        self.latest = None
 
     def __missing__(self, field: Field) -> bytes:
         return self.work_out(field)
@@ -323,6 +332,7 @@ class _Encodings(_Memo):
 
         table.insert(field)
         self._groups.clear()
+        self.latest = None
         for moved in self._moving:
             del self[moved]
         self._moving.clear()
