@@ -22,6 +22,7 @@ class Protocol(ABC):
                are used up, or the connection is gone
     closed     the connection failed or is gone; octets that still come are dropped
     idle       no exchange is open, and none waits for a slot
+    outgoing   octets for ``data_to_send``; empty while it has nothing, which spares asking it
     paused     so much lies unread that nothing more should be read from the network before
                ``widen``; HTTP/1.1 has no other back-pressure, HTTP/2 has windows instead
     cut_off    set by the front end before ``connection_lost(None)`` where TLS saw no
@@ -32,6 +33,7 @@ class Protocol(ABC):
 
     accepting: bool
     closed: bool
+    outgoing: list[bytes | memoryview]
     cut_off = False
 
     @property

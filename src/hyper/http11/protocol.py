@@ -150,14 +150,14 @@ class HTTP11Protocol(Receiver):
             # A buffer that the caller may change is copied: what we hold is joined later.
             piece = memoryview(data if isinstance(data, bytes) else bytes(data[:taken]))[:taken]
             if exchange.chunked:
-                self._out += (b"%x\r\n" % taken, piece, b"\r\n")
+                self.outgoing += (b"%x\r\n" % taken, piece, b"\r\n")
             else:
-                self._out.append(piece)
+                self.outgoing.append(piece)
                 exchange.left -= taken
             self._unsent += taken
         if end and exchange is self._current:
             if exchange.chunked:
-                self._out.append(last)
+                self.outgoing.append(last)
             exchange.sent = True
         return taken
 
@@ -181,8 +181,8 @@ class HTTP11Protocol(Receiver):
         self.accepting = False
 
     def data_to_send(self) -> bytes:
-        data = b"".join(self._out)
-        self._out.clear()
+        data = b"".join(self.outgoing)
+        self.outgoing.clear()
         self._unsent = 0
         if self._state == NOTHING and self._current is not None:
             # The request leaves; only from now on can anything be its response.

@@ -52,7 +52,7 @@ class ConnectionState(Protocol):
 
         self._current: HTTP11Exchange | None = None
         self._queue: deque[HTTP11Exchange] = deque()
-        self._out: list[bytes | memoryview] = []
+        self.outgoing: list[bytes | memoryview] = []
         # Octets of a body among them.
         self._unsent = 0
         # A set that keeps its order.
@@ -83,7 +83,7 @@ class ConnectionState(Protocol):
         """Give the slot to a request and write its head."""
         self._current = exchange
         exchange.opened = True
-        self._out.append(exchange.head)
+        self.outgoing.append(exchange.head)
         exchange.head = b""
         self._empty_line_allowed = True
 
@@ -122,7 +122,7 @@ class ConnectionState(Protocol):
         """The connection is of no use any more."""
         self.closed = True
         self.accepting = False
-        self._out.clear()
+        self.outgoing.clear()
         self._partial.clear()
         never_sent = ConnectionError(
             f"the connection ended before this request was sent: {error}", retryable=True

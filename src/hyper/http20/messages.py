@@ -58,6 +58,10 @@ MAX_REMEMBERED_SIZE: Final = 256
 _STATUSES: Final = {b"%d" % code: code for code in range(100, 1000)}
 
 
+#: ``expected`` while nothing says how long a body will be.
+UNKNOWN_LENGTH = -1
+
+
 class MalformedError(Exception):
     """A message that breaks RFC 9113 §8.1.1; says which rule."""
 
@@ -77,12 +81,12 @@ class Head(NamedTuple):
 
     status          100 to 999
     headers         its fields without ``:status``
-    content_length  what the field says, or ``None``
+    expected        octets that the body of an answer to GET will have, or ``UNKNOWN_LENGTH``
     """
 
     status: int
     headers: Fields
-    content_length: int | None
+    expected: int
 
 
 def request_target(method: bytes, scheme: bytes, authority: bytes) -> FieldTuple:
@@ -137,9 +141,10 @@ def read_head(fields: Fields, valid: set[tuple[bytes, bytes]]) -> Head:
     if status is None:
         raise MalformedError(f":status is {fields[0][1][:20]!r}, not three digits (RFC 9110 §15)")
     headers = fields[1:]
-    if valid.issuperset(headers):
-        return Head(status, headers, None)
-    return Head(status, headers, _check(headers, valid))
+    length = None if valid.issuperset(headers) else _check(headers, valid)
+    if status in (204, 304):
+        length = 0  # whatever it says: RFC 9110 §6.4.1
+    return Head(status, headers, UNKNOWN_LENGTH if length is None else length)
 
 
 def read_promise(fields: Fields, valid: set[tuple[bytes, bytes]]) -> Promise:

@@ -41,19 +41,19 @@ class PromiseReceiver(ConnectionState):
         if not self.enable_push or parent is None or self._pushes_open >= self.limits.max_pushes:
             # A refusal each, so a flood of promises would be answered by one of ours.
             self._count_reset(promised_id, "promise that is not taken")
-            self._out.append(rst_stream_frame(promised_id, ErrorCode.REFUSED_STREAM))
+            self.outgoing.append(rst_stream_frame(promised_id, ErrorCode.REFUSED_STREAM))
             return
         try:
             promise = read_promise(fields, self._valid_fields)
         except MalformedError:
             self._count_reset(promised_id, "malformed promise")
-            self._out.append(rst_stream_frame(promised_id, ErrorCode.PROTOCOL_ERROR))
+            self.outgoing.append(rst_stream_frame(promised_id, ErrorCode.PROTOCOL_ERROR))
             return
         same_origin = (promise.scheme, promise.authority) == parent.origin
         if not same_origin and not self.foreign_pushes:
             # §8.4: the server has no authority for it, so nobody can tell whether it is true.
             self._count_reset(promised_id, "promise for another origin")
-            self._out.append(rst_stream_frame(promised_id, ErrorCode.PROTOCOL_ERROR))
+            self.outgoing.append(rst_stream_frame(promised_id, ErrorCode.PROTOCOL_ERROR))
             return
         stream = PushedStream(
             promised_id, self._stream_window, promise, same_origin, manager=self.window_manager

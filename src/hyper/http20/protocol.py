@@ -91,15 +91,12 @@ class HTTP20Protocol(Receiver):
         if not self.accepting:
             raise self._not_accepting()
 
+        settings = self.remote_settings
         stream = Stream(
-            self._next_id,
-            self.remote_settings.initial_window_size,
-            self._stream_window,
-            self.window_manager,
+            self._next_id, settings.initial_window_size, self._stream_window, self.window_manager
         )
-        stream.fields = fields
-        stream.end = end
-        stream.never_index = never_index
+        if end:
+            stream.end = True
         if method == b"HEAD":
             stream.head_request = True
         elif method == b"CONNECT":
@@ -110,9 +107,11 @@ class HTTP20Protocol(Receiver):
         if self._next_id > limits.LAST_STREAM_ID:
             # §5.1.1: ids are never used again, so this connection has served.
             self.accepting = False
-        if self._open < self.remote_settings.max_concurrent_streams and not self._queue:
-            self._open_stream(stream)
+        if self._open < settings.max_concurrent_streams and not self._queue:
+            self._open_stream(stream, fields, never_index)
         else:
+            stream.fields = fields
+            stream.never_index = never_index
             self._queue.append(stream)
         return stream
 
@@ -238,19 +237,19 @@ class HTTP20Protocol(Receiver):
             self.send_window -= taken
             self._write_data(stream.id, view[:taken], END_STREAM if end and not trailers else 0)
         elif end and not trailers:
-            self._out.append(frame_head(0, DATA, END_STREAM, stream.id))
+            self.outgoing.append(frame_head(0, DATA, END_STREAM, stream.id))
         if end:
             stream.end = True
             if trailers:
                 block = self.encoder.encode(trailers)
                 max_frame_size = self.remote_settings.max_frame_size
-                self._out.append(headers_frames(stream.id, block, max_frame_size, end=True))
+                self.outgoing.append(headers_frames(stream.id, block, max_frame_size, end=True))
             stream.local_closed = True
         return taken
 
     def _write_data(self, stream_id: int, view: memoryview, last_flags: int) -> None:
         """Queue DATA frames for octets that the windows allow (§6.1)."""
-        out = self._out
+        out = self.outgoing
         size = len(view)
         frame_size = min(self.remote_settings.max_frame_size, limits.WRITE_BATCH)
         for start in range(0, size, frame_size):
@@ -266,7 +265,7 @@ class HTTP20Protocol(Receiver):
         if not 0 < size <= limits.MAX_WINDOW - exchange.receive_window:
             raise bad_increment("a window", exchange.receive_window, size)
         exchange.receive_window += size
-        self._out.append(window_update_frame(exchange.id, size))
+        self.outgoing.append(window_update_frame(exchange.id, size))
         manager = exchange.window_manager
         if type(manager) is FlowControlManager and manager.window_size > self._grown_window:
             self._grown_window = manager.window_size
@@ -284,7 +283,7 @@ class HTTP20Protocol(Receiver):
             if stream in self._queue:
                 self._queue.remove(stream)
         elif stream.id in self.streams:
-            self._out.append(rst_stream_frame(stream.id, ErrorCode.CANCEL))
+            self.outgoing.append(rst_stream_frame(stream.id, ErrorCode.CANCEL))
             self._close_stream(stream)
             if not self._cancels.spend() and self.accepting:
                 # What is open or waits for its turn here goes on; see ``limits.CANCEL_BURST``.
@@ -310,7 +309,7 @@ class HTTP20Protocol(Receiver):
             raise self._not_accepting()
         exchange = Exchange()
         self._pings.append((opaque, exchange))
-        self._out.append(ping_frame(opaque))
+        self.outgoing.append(ping_frame(opaque))
         return exchange
 
     def rouse(self) -> None:
@@ -318,7 +317,7 @@ class HTTP20Protocol(Receiver):
             self.ping(b"look up!")
 
     def data_to_send(self) -> bytes:
-        out = self._out
+        out = self.outgoing
         if not out:
             return b""
         data = b"".join(out)

@@ -89,12 +89,15 @@ class ResponseReceiver(PromiseReceiver):
         except MalformedError as error:
             self._reset(stream, ErrorCode.PROTOCOL_ERROR, f"malformed response: {error}")
             return
-        stream.status, stream.headers, length = head
-        if stream.head_request or stream.status in (204, 304):
+        self._begin_response(stream, head, end)
+
+    def _begin_response(self, stream: Stream, head: Head, end: int) -> None:
+        stream.status, stream.headers, expected = head
+        if stream.head_request:
             stream.expected = 0
-        elif length is not None and not (stream.connect_request and stream.status < 300):
+        elif not (stream.connect_request and stream.status < 300):
             # A tunnel's content-length means nothing (RFC 9110 §9.3.6).
-            stream.expected = length
+            stream.expected = expected
         if end:
             self._end(stream)
         self._moved.append(stream)

@@ -6,9 +6,9 @@ Streams begin and end here (RFC 9113 §5), and so does the connection itself (§
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
-from ..common.exchange import Exchange
+from ..common.exchange import Exchange, Fields
 from ..common.protocol import Protocol
 from ..hpack import backend
 from .budget import Budget
@@ -36,6 +36,10 @@ from .stream import Stream
 from .window import BaseFlowControlManager, FlowControlManager
 
 __all__ = ["ConnectionState"]
+
+
+#: Octets of DATA that the default manager of a connection is told of together.
+REPORTED_SIZE = 4096
 
 
 class ConnectionState(Protocol):
@@ -96,10 +100,10 @@ class ConnectionState(Protocol):
         }
         if enable_push:
             self.local_settings[Setting.MAX_CONCURRENT_STREAMS] = limits.max_pushes
-        self._out: list[bytes | memoryview] = [PREFACE, settings_frame(self.local_settings)]
+        self.outgoing: list[bytes | memoryview] = [PREFACE, settings_frame(self.local_settings)]
         if self.receive_window > DEFAULT_WINDOW:
             increment = self.receive_window - DEFAULT_WINDOW
-            self._out.append(window_update_frame(0, increment))
+            self.outgoing.append(window_update_frame(0, increment))
         self._queued_acks = 0
 
         # A frame that has not arrived whole: less than its head; or what to do with its payload,
@@ -108,8 +112,13 @@ class ConnectionState(Protocol):
         self._under_way: tuple[Callable[..., None], int, int]
         self._parts: list[bytes] = []
         self._missing = 0
-        # Octets of DATA in the read under way.
+        # Octets of DATA in the read under way; those that the connection's manager has not heard
+        # of, and how many it hears of together. The default one works in quarters of a window,
+        # so that every small response by itself is no news to it; one of the user's hears of
+        # every read.
         self._received = 0
+        self._unreported = 0
+        self._reported_together = REPORTED_SIZE if window_manager is FlowControlManager else 1
         self._greeted = False  # the peer's first SETTINGS has arrived (§3.4)
 
         # A field block under way: its stream, whether it ends that, its fragments (§4.3), and
@@ -166,20 +175,18 @@ class ConnectionState(Protocol):
         if glitch:
             self._glitch(f"{what} frames on closed streams")
 
-    def _open_stream(self, stream: Stream) -> None:
+    def _open_stream(self, stream: Stream, fields: Fields, never_index: Container[bytes]) -> None:
         """Send the head of a request: idle becomes open, or half-closed (§5.1)."""
-        fields = stream.fields
-        assert fields is not None
-        block = self.encoder.encode(fields, stream.never_index)
-        stream.fields = None
+        block = self.encoder.encode(fields, never_index)
         stream.opened = True
-        stream.local_closed = stream.end
+        if stream.end:
+            stream.local_closed = True
         stream_id = stream.id
         self.streams[stream_id] = stream
         self._open += 1
         self._highest_opened = stream_id
         max_frame_size = self.remote_settings.max_frame_size
-        self._out.append(headers_frames(stream_id, block, max_frame_size, end=stream.end))
+        self.outgoing.append(headers_frames(stream_id, block, max_frame_size, end=stream.end))
         if self._grown_window > self._stream_window:
             self._begin_wider(stream)
 
@@ -191,7 +198,7 @@ class ConnectionState(Protocol):
         """
         stream.extra = self._grown_window - self._stream_window
         stream.receive_window += stream.extra
-        self._out.append(window_update_frame(stream.id, stream.extra))
+        self.outgoing.append(window_update_frame(stream.id, stream.extra))
         self._grown_window //= 2
 
     def _open_queued(self) -> None:
@@ -199,7 +206,8 @@ class ConnectionState(Protocol):
         queue = self._queue
         while queue and self._open < self.remote_settings.max_concurrent_streams:
             stream = queue.popleft()
-            self._open_stream(stream)
+            fields, stream.fields = stream.fields, ()
+            self._open_stream(stream, fields, stream.never_index)
             self._moved.append(stream)
 
     def _end(self, stream: Stream) -> None:
@@ -237,7 +245,7 @@ class ConnectionState(Protocol):
                 error_code=code,
                 stream_id=stream.id,
             )
-        self._out.append(rst_stream_frame(stream.id, code))
+        self.outgoing.append(rst_stream_frame(stream.id, code))
         self._moved.append(stream)
         self._close_stream(stream)
 
@@ -253,7 +261,7 @@ class ConnectionState(Protocol):
         """Fail whatever has not ended; ``None`` is the end of file."""
         self.accepting = False
         self.closed = True
-        self._out.clear()
+        self.outgoing.clear()
         for stream in self.streams.values():
             stream.local_closed = stream.remote_closed = True
             if not stream.ended and stream.error is None:
@@ -299,15 +307,15 @@ class ConnectionState(Protocol):
         """A connection error (§5.4.1): say goodbye and fail every exchange."""
         debug = str(error).encode("utf-8", "replace")[:MAX_DEBUG_DATA]
         # A GOAWAY is a frame like any other: preface and SETTINGS go before it (§3.4).
-        greeting = self._out[:2] if PREFACE in self._out[:1] else []
+        greeting = self.outgoing[:2] if PREFACE in self.outgoing[:1] else []
         self._end_everything(error)
-        self._out += greeting
+        self.outgoing += greeting
         self._say_goaway(error.error_code, debug)
 
     def _say_goaway(self, code: int, debug: bytes = b"") -> None:
         # The last of the peer's streams that we have seen; never more than was said before (§6.8).
         self._goaway_last = min(self._goaway_last, self._highest_promised)
-        self._out.append(goaway_frame(self._goaway_last, code, debug))
+        self.outgoing.append(goaway_frame(self._goaway_last, code, debug))
 
     # -- allowances --------------------------------------------------------------------------
 

@@ -6,13 +6,10 @@ from collections import deque
 from collections.abc import Container
 
 from ..common.exchange import Exchange, Fields
+from .messages import UNKNOWN_LENGTH
 from .window import BaseFlowControlManager, FlowControlManager
 
 __all__ = ["Stream"]
-
-#: ``expected`` while nothing says how long the body will be.
-UNKNOWN_LENGTH = -1
-
 
 class Stream(Exchange):
     """One exchange on an HTTP/2 connection (RFC 9113 §5.1, §8.1).
@@ -51,7 +48,7 @@ class Stream(Exchange):
     #: Scheme and authority of the request; noted only where promises are held against them.
     origin: tuple[bytes, bytes] | None = None
 
-    fields: Fields | None = None
+    fields: Fields = ()
     end = False
     never_index: Container[bytes] = ()
 

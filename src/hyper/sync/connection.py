@@ -170,7 +170,11 @@ class HTTPConnection(Piecewise):
             body = data
         elif data is not None:
             raise TypeError("body and data are two names for one thing; give only one of them")
-        asked = self._origin.ask(method, url, body, headers, trailers, never_index)
+        asked = None
+        if headers is None and body is None and trailers is None and not never_index:
+            asked = self._origin.plain.get((method, url))
+        if asked is None:
+            asked = self._origin.ask(method, url, body, headers, trailers, never_index)
         seconds = self._timeout if timeout is None else _seconds(timeout)
         before = self._pump
         pump, exchange = self._start(asked)

@@ -191,7 +191,9 @@ class Guarded:
                 raise
             return
         self._read_at = monotonic()
-        if self.over is None:
+        if self.over is None and (
+            protocol.outgoing or self.transport.unsent or not protocol.accepting
+        ):
             self._flush(woken)
         if moved and self._followers:
             self._notify(moved, woken)

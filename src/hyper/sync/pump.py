@@ -94,7 +94,7 @@ class Pump(Guarded):
         """
         woken: list[Waiter] = []
         try:
-            if self._leader is None and monotonic() - self._read_at > IDLE:
+            if not self._held and self._leader is None and monotonic() - self._read_at > IDLE:
                 with self._intake, self._lock:
                     if self._leader is None:
                         self._read(woken)

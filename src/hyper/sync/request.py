@@ -109,6 +109,8 @@ class Origin:
     """Whom requests go to (RFC 9110 §4.3.1), and how they are said to it.
 
     where  ``host:port``, for errors
+    plain  requests of two words, a method and a path, that ``ask`` has said before; looked at
+           before it is asked again, which spares the call
     """
 
     def __init__(self, host: str, port: int, *, secure: bool) -> None:
@@ -118,8 +120,7 @@ class Origin:
         self._authority = _authority(host, None if default_port else port)
         self._bare = _Head(((b"accept-encoding", accept_encoding()),), {}, None)
         self._remembered: dict[Any, _Head] = {}
-        # Requests of two words, a method and a path, said before.
-        self._plain: dict[tuple[Octets, Octets], Asked] = {}
+        self.plain: dict[tuple[Octets, Octets], Asked] = {}
 
     def __str__(self) -> str:
         return f"{self._scheme.decode()}://{self.where}"
@@ -143,9 +144,6 @@ class Origin:
             and not (never_index or piecewise)
         ):
             plain = (method, url)
-            asked = self._plain.get(plain)
-            if asked is not None:
-                return asked
         method = octets(method)
         head = self._bare if headers is None else self._head(headers)
         fields, pseudo, declared, expects, last = head
@@ -182,9 +180,9 @@ class Origin:
         if never_index:
             asked.never_index = frozenset(octets(name).lower() for name in never_index)
         if plain is not None:
-            if len(self._plain) >= MAX_REMEMBERED_REQUESTS:
-                self._plain.clear()
-            self._plain[plain] = asked
+            if len(self.plain) >= MAX_REMEMBERED_REQUESTS:
+                self.plain.clear()
+            self.plain[plain] = asked
         return asked
 
     def _head(self, headers: Headers) -> _Head:

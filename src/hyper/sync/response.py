@@ -177,19 +177,26 @@ class Response:
         ``b""`` once everything has been read. Content codings that are known here are taken off
         unless ``decode_content`` is False, which has to be said from the first read on.
         """
+        exchange = self._exchange
+        if (
+            amt is None
+            and decode_content
+            and exchange.ended
+            and self._decode is None
+            and exchange.headers is self._asked.uncoded
+            and not (self._closed or self._cut_short)
+        ):
+            chunks = exchange.chunks
+            if len(chunks) == 1:
+                # What most bodies are: one piece, whole, and handed on as it is.
+                self._decode = self._done = True
+                data = chunks.popleft()
+                exchange.consumed(len(data))
+                return data
         if self._decode is not decode_content or self._closed or self._error is not None:
             self._begin(decode_content)
         if amt is not None and amt >= 0:
             return self._read_some(amt)
-        exchange = self._exchange
-        if exchange.ended and not self._rest and self._decoder is None and not self._cut_short:
-            chunks = exchange.chunks
-            if len(chunks) == 1:
-                # What most bodies are: one piece, whole, and handed on as it is.
-                self._done = True
-                data = chunks.popleft()
-                exchange.consumed(len(data))
-                return data
         return self._read_all()
 
     def readinto(self, buffer: Any) -> int:

@@ -236,7 +236,7 @@ def test_a_view_of_bytes_is_taken_as_it_is(step: int) -> None:
     octets = bytes(range(100))
     assert peer.protocol.send_body(upload, memoryview(octets)[::step], end=True) == 100 // step
     # What nobody can change need not be copied, if it lies in one piece.
-    held = [each for each in peer.protocol._out if isinstance(each, memoryview)]
+    held = [each for each in peer.protocol.outgoing if isinstance(each, memoryview)]
     assert [each.obj is octets for each in held] == [step == 1]
     peer.expect("DATA", data=octets[::step])
 

@@ -111,7 +111,7 @@ def test_a_failure_wakes_the_sleeping_leader() -> None:
     thread = resting(scene, second, has_slot, None)
     scene.transport.write_error = BrokenPipeError("gone")
     with scene.lock:
-        scene.protocol._out.append(b"more")
+        scene.protocol.outgoing.append(b"more")
     scene.pump.flush()
     assert thread.finish() is True
     assert second.error is not None
@@ -121,7 +121,7 @@ def test_what_is_to_be_written_is_written_while_reading_is_paused() -> None:
     scene = Scene()
     scene.transport.full = True
     with scene.lock:
-        scene.protocol._out.append(b"more")
+        scene.protocol.outgoing.append(b"more")
     scene.transport.arrive(b"x")
     thread = Thread(scene.pump.see_through, scene.first, None)
     scene.transport.wait_until("write")
