@@ -187,7 +187,7 @@ class HTTPConnection(Piecewise):
         if asked.body is not None or pump.transport.unsent:
             self._complete_or_repeat(response)
         stream_id = response.stream_id
-        response._key = key = response if stream_id is None else stream_id
+        response._key = key = object() if stream_id is None else stream_id
         mine = self._mine.responses
         while mine and mine[0]._claimed:
             mine.popleft()
@@ -278,8 +278,10 @@ class HTTPConnection(Piecewise):
     def _oldest_without_id(self) -> Response:
         """What another thread asked for over HTTP/1.1, where ids cannot be handed on."""
         for key in list(self._unclaimed):
-            if isinstance(key, Response) and self._unclaimed.pop(key, None) is not None:
-                return key
+            if not isinstance(key, int):
+                response = self._unclaimed.pop(key, None)
+                if response is not None:
+                    return response
         raise self._nothing_to_claim(None)
 
     def ping(self, opaque: Octets = b"hyper...") -> float:

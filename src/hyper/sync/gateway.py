@@ -274,8 +274,9 @@ class GatewaySocket(Gateway):
         """
         if how == socket.SHUT_WR:
             return
+        # First said, then looked: whoever is just starting a request looks after it is there.
+        self._shut = self.final = True
         exchange = self.exchange
-        self.final = True
         if exchange is not None and not has_ended(exchange) and self._let_go is not None:
             self.pump.cancel(exchange)
 

@@ -84,6 +84,7 @@ class Gateway:
         self._left: int | None = None  # octets of the body to come; None while chunks say it
         self._wordless = False  # the word on an expectation is still to be handed on
         self.final = False  # nothing comes after this exchange
+        self._shut = False  # shutdown() was called, perhaps by another thread
 
         self._io_refs = 0  # files from makefile(); socket.SocketIO knows this name
         self._closed = False
@@ -124,7 +125,9 @@ class Gateway:
         self.exchange = exchange
         self._begun = self._done = False
         self._wordless = head.expects
-        self.final = head.closes
+        self.final = head.closes or self._shut
+        if self._shut:
+            self.pump.cancel(exchange)
         self._see_through(exchange)
         if head.expects and head.length:
             self._await_word(exchange)

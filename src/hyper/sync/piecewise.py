@@ -26,6 +26,10 @@ __all__ = ["Piecewise"]
 #: a ``content-length`` or a ``message_body``.
 WITHOUT_BODY: Final = frozenset((b"GET", b"HEAD", b"TRACE"))
 
+#: Requests that were begun and whose head is not complete, by all threads together. Who begins
+#: another one has given up the oldest.
+MAX_DRAFTS: Final = 100
+
 
 class Piecewise(Pushes):
     """The half of a connection that takes requests in pieces."""
@@ -81,6 +85,8 @@ class Piecewise(Pushes):
         draft.bare = skip_accept_encoding
         if key is not None:
             self._drafts[key] = draft
+            for forgotten in list(self._drafts)[:-MAX_DRAFTS]:
+                self._drafts.pop(forgotten, None)
         self._mine.draft = draft
         return key
 
@@ -135,7 +141,7 @@ class Piecewise(Pushes):
             response = HTTP20Response(pump, exchange, asked, self._timeout)
         else:
             response = HTTP11Response(pump, exchange, asked, self._timeout)
-        response._key = response if key is None else key
+        response._key = object() if key is None else key
         self._mine.sending = ref(response)
         if key is not None:
             self._sending[key] = response

@@ -1,0 +1,518 @@
+"""What happens around the protocol: crowds, closing, forks, leftovers (the catalogue's 3.13).
+
+The interleavings themselves are tried in ``tests/threads``, the numbers in ``tests/soak``; here the
+doors go through them against a server on a real socket, with real TLS.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+import tracemalloc
+import warnings
+import weakref
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+import hyper.client
+from hyper import HTTP11Connection, HTTP20Connection
+from hyper.common.exceptions import HyperError
+from hyper.hpack import Decoder, Encoder, huffman
+from hyper.http20.exceptions import ProtocolError
+from hyper.sync.piecewise import MAX_DRAFTS
+
+from ..certificates import Certificates
+from .doors import DOORS, HTTP2_DOORS, DropIn, Httpx, Kind, Native, Native11, Requests
+from .peer import PATIENCE, Client, Stage, Talk, polite
+
+EVERY = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+SPEAKING_HTTP2 = pytest.mark.parametrize("door", HTTP2_DOORS, ids=lambda door: door.__name__)
+
+
+# Crowds.
+
+
+def echo(requests: int) -> Any:
+    """Answer each request with its body, so many on one connection; three streams at a time.
+
+    Then say goodbye, with nothing left open: what comes after that was surely not processed.
+    """
+
+    def script(talk: Talk) -> None:
+        talk.greet(max_concurrent_streams=3)
+        bodies: dict[int, bytes] = {}
+        answered = 0
+        while True:
+            talk._read()
+            while talk._frames:
+                written = talk._frames.popleft()
+                if written.name == "HEADERS":
+                    bodies[written.stream_id] = b""
+                elif written.name == "DATA" and written.stream_id in bodies:
+                    bodies[written.stream_id] += written.data
+                    if written.size:
+                        talk.window_update(0, written.size)
+                if written.end_stream and written.stream_id in bodies:
+                    if answered >= requests:
+                        continue  # it came after our goodbye
+                    answered += 1
+                    body = bodies.pop(written.stream_id)
+                    last = written.stream_id
+                    talk.answer(written.stream_id, body[::-1])
+                    if answered == requests:
+                        # What was opened before this one is still to be answered.
+                        for late in sorted(each for each in bodies if each < last):
+                            talk.rst_stream(late, 0x7)
+                        talk.goaway(last)
+            talk.wire.more()
+
+    return script
+
+
+@pytest.mark.parametrize("door", [Native, Requests, Httpx], ids=lambda door: door.__name__)
+def test_a_crowd_gets_its_own_answers_while_the_server_keeps_leaving(
+    scene: Stage, certificates: Certificates, door: Kind
+) -> None:
+    """20 threads, 25 requests each with bodies of their own, 3 streams, goodbye after every 40."""
+    script = echo(40)
+    wrong: list[Any] = []
+    with scene(script, then=script) as play:
+        with door(play.port, certificates.authority) as caller:
+
+            def work(number: int) -> None:
+                for turn in range(25):
+                    body = f"{number}-{turn} ".encode() * (1 + 37 * turn)
+                    try:
+                        answer = caller.ask(f"/{number}/{turn}", "PUT", (), body)
+                        if (answer.status, answer.body) != (200, body[::-1]):
+                            wrong.append((number, turn, answer.status, len(answer.body)))
+                    except Exception as error:
+                        wrong.append((number, turn, error))
+
+            threads = [
+                threading.Thread(target=work, args=(each,), daemon=True) for each in range(20)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+            assert not any(thread.is_alive() for thread in threads)
+        assert wrong == []
+        assert play.connections >= 500 // 40
+
+
+# Closing.
+
+
+@pytest.mark.parametrize("kind", [HTTP20Connection, HTTP11Connection])
+def test_close_wakes_every_reader_with_an_error(scene: Stage, kind: type[Client]) -> None:
+    """niquests hangs here for ever."""
+
+    def silent(talk: Talk) -> None:
+        if talk.http1:
+            talk.hear_http1()
+        else:
+            for _ in range(8):
+                talk.hear_request()
+        waiting.set()
+        talk.listen()
+
+    waiting = threading.Event()
+    raised: Counter[str] = Counter()
+    with scene(silent, kind=kind, http1=kind is HTTP11Connection, timeout=None) as play:
+        keys = [play.client.request("GET", "/") for _ in range(8)]
+
+        def wait(key: int | None) -> None:
+            try:
+                play.client.get_response(key)
+            except (HyperError, OSError) as error:
+                raised[type(error).__name__] += 1
+
+        threads = [threading.Thread(target=wait, args=(key,), daemon=True) for key in keys]
+        for thread in threads:
+            thread.start()
+        assert waiting.wait(PATIENCE)
+        play.client.close()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert not any(thread.is_alive() for thread in threads), raised
+        assert sum(raised.values()) == 8
+        assert play.ask()[0] == 200, "and it can be used again"
+
+
+def test_closing_a_client_of_httpx_wakes_its_readers(
+    scene: Stage, certificates: Certificates
+) -> None:
+    def silent(talk: Talk) -> None:
+        talk.hear_request()
+        waiting.set()
+        talk.listen()
+
+    waiting = threading.Event()
+    raised: list[BaseException] = []
+    with scene(silent) as play:
+        caller = Httpx(play.port, certificates.authority)
+
+        def ask() -> None:
+            try:
+                caller.ask()
+            except BaseException as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        assert waiting.wait(PATIENCE)
+        caller.close()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+        assert [isinstance(each, Httpx.errors) for each in raised] == [True]
+        raised.clear()
+
+
+def test_shutting_a_drop_ins_socket_down_wakes_its_reader(
+    scene: Stage, certificates: Certificates
+) -> None:
+    """``sock.shutdown`` is how others end what a thread of http.client's waits for."""
+
+    def silent(talk: Talk) -> None:
+        talk.hear_request()
+        waiting.set()
+        talk.listen()
+
+    waiting = threading.Event()
+    raised: list[BaseException] = []
+    with scene(silent) as play, DropIn(play.port, certificates.authority) as caller:
+
+        def ask() -> None:
+            try:
+                caller.ask()
+            except BaseException as error:
+                raised.append(error)
+
+        caller.caller.connect()
+        sock = caller.caller.sock
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        assert waiting.wait(PATIENCE)
+        sock.shutdown(2)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+        assert [isinstance(each, DropIn.errors) for each in raised] == [True]
+        raised.clear()
+        del sock
+
+
+# Forks.
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+# A connection of http.client has one socket, which is the parent's: the child makes its own.
+@pytest.mark.parametrize(
+    ("door", "ends"),
+    [
+        (door, ends)
+        for door in DOORS
+        for ends in ("by asking", "by closing", "by dropping")
+        if door is not DropIn or ends != "by asking"
+    ],
+)
+def test_the_child_of_a_fork_neither_writes_on_nor_ends_the_parents_connection(
+    scene: Stage, certificates: Certificates, door: Kind, ends: str
+) -> None:
+    """Where two write in one TLS connection, neither is understood again (httpx, pycurl)."""
+    with scene(polite, http1=door is Native11) as play:
+        caller = door(play.port, certificates.authority)
+        assert caller.ask("/parent").body == b"connection 1"
+        pid = os.fork()
+        if not pid:
+            # Nothing of pytest's in here: the child leaves without a word.
+            code = 1
+            try:
+                if ends == "by asking":
+                    code = 0 if caller.ask("/child").body == b"connection 2" else 2
+                elif ends == "by closing":
+                    caller.close()
+                    code = 0
+                else:
+                    del caller
+                    gc.collect()
+                    code = 0
+            finally:
+                os._exit(code)
+        until = time.monotonic() + 3 * PATIENCE
+        status = 0
+        while not status and time.monotonic() < until:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                break
+            time.sleep(0.01)
+        else:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+            pytest.fail("the child hangs")
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert caller.ask("/again").body == b"connection 1"
+        first = play.talks[0]
+        paths = [dict(each.headers or ())[":path"] for each in first.record if each.headers]
+        paths += [each.target for each in first.requests]
+        assert paths == ["/parent", "/again"]
+        assert not first.counts["GOAWAY"]
+        caller.close()
+        del caller
+
+
+# Nothing is left.
+
+
+@EVERY
+def test_clients_that_are_dropped_close_by_themselves(
+    scene: Stage, certificates: Certificates, door: Kind
+) -> None:
+    """Dropped unclosed, in the midst of everything; the scene counts threads and descriptors."""
+
+    def half(talk: Talk) -> None:
+        if talk.http1:
+            talk.hear_http1()
+            talk.say_http1(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345")
+        else:
+            asked = talk.hear_request()
+            talk.headers(asked.stream_id, [(":status", "200"), ("content-length", "10")])
+            talk.data(asked.stream_id, b"12345")
+        talk.close_notify()
+        talk.fin()
+
+    with scene(half, then=half, http1=door is Native11) as play:
+        for _ in range(5):
+            caller = door(play.port, certificates.authority)
+            with suppress(*door.errors):
+                caller.ask()
+                raise AssertionError("half a body is no body")
+            del caller
+        gc.collect()
+
+
+@EVERY
+def test_handshakes_that_fail_leave_nothing(
+    scene: Stage, certificates: Certificates, door: Kind
+) -> None:
+    with scene(polite, http1=door is Native11) as play:
+        for _ in range(5):
+            caller = door(play.port, True)
+            with pytest.raises(door.errors):
+                caller.ask()
+            del caller
+        gc.collect()
+
+
+@pytest.mark.parametrize("kind", [HTTP20Connection, HTTP11Connection])
+def test_a_connection_that_nobody_holds_needs_no_collector(
+    scene: Stage, kind: type[Client]
+) -> None:
+    """No cycle: the last reference closes the socket."""
+    with scene(polite, kind=kind, http1=kind is HTTP11Connection) as play:
+        gc.collect()
+        gc.disable()
+        try:
+            connection = play.another()
+            connection.request("GET", "/")
+            response = connection.get_response()
+            response.read()
+            gone = weakref.ref(connection), weakref.ref(connection._pump.transport)
+            number = connection._pump.transport.fileno()
+            os.fstat(number)
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore", ResourceWarning
+                )  # of the socket that was not closed
+                del connection, response
+            assert [each() for each in gone] == [None, None]
+            with pytest.raises(OSError):
+                os.fstat(number)
+        finally:
+            gc.enable()
+
+
+@pytest.mark.parametrize("how", ["answered", "reset", "cancelled"])
+def test_memory_stays_flat_over_many_requests(scene: Stage, how: str) -> None:
+    """Small figures; ``dev soak`` has the large ones."""
+    body = b"x" * 100
+
+    def script(talk: Talk) -> None:
+        while True:
+            asked = talk.hear_request()
+            if how == "reset" and asked.stream_id % 16 == 1:
+                talk.rst_stream(asked.stream_id, 0x8)
+            elif how == "cancelled":
+                talk.headers(asked.stream_id)
+            else:
+                talk.answer(asked.stream_id, body)
+            talk.record.clear()
+
+    with scene(script) as play:
+
+        def some(count: int) -> None:
+            for number in range(count):
+                key = play.client.request("GET", f"/{number}", headers={"x-id": str(number)})
+                try:
+                    response = play.client.get_response(key)
+                    if how == "cancelled":
+                        response.close()
+                    else:
+                        response.read()
+                except HyperError:
+                    pass
+
+        some(200)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            some(100)
+            gc.collect()
+            before, _ = tracemalloc.get_traced_memory()
+            some(150)
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert after - before < 100_000
+        assert play.connections == 1
+
+
+# Secrets.
+
+
+@SPEAKING_HTTP2
+def test_errors_never_show_what_was_sent_along(
+    scene: Stage, certificates: Certificates, door: Kind
+) -> None:
+    """An error goes into logs, and credentials must not."""
+
+    def refuse(talk: Talk) -> None:
+        asked = talk.hear_request()
+        talk.headers(asked.stream_id, [(":status", "200"), ("connection", "close")], end=True)
+        talk.serve()
+
+    with scene(refuse) as play, door(play.port, certificates.authority) as caller:
+        headers = [("Authorization", "Basic hush"), ("Cookie", "id=hush"), ("X-Key", "hush")]
+        with pytest.raises(door.errors) as caught:
+            caller.ask("/path?token=hush", "GET", headers)
+        error: BaseException | None = caught.value
+        while error is not None:
+            # urllib3 and requests name the URL, which is theirs to do.
+            text = str(error).replace("/path?token=hush", "")
+            assert "hush" not in text, text
+            error = error.__cause__
+        del caught  # whose traceback holds the caller
+
+
+def test_what_one_connection_has_decoded_tells_another_one_nothing(scene: Stage) -> None:
+    """RFC 7541 §7.1: what compression remembers belongs to one connection.
+
+    Huffman-coded strings are remembered for the process, short ``set-cookie`` values among them.
+    They are found by all their octets or not at all, and nothing that is sent depends on them.
+    """
+    secret = b"id=7e57-5ec2e7"
+
+    def cookie(talk: Talk) -> None:
+        asked = talk.hear_request()
+        talk.headers(asked.stream_id, [(":status", "200"), ("set-cookie", secret.decode())])
+        talk.data(asked.stream_id, b"", end=True)
+        talk.serve()
+
+    guesses = [secret, secret[:-1], secret[:-1] + b"8", secret + b"x", b"id=" + b"0" * 11]
+
+    def sent() -> list[bytes]:
+        encoder = Encoder()
+        return [encoder.encode([(b"cookie", guess), (b"x-guess", guess)]) for guess in guesses]
+
+    before = sent()
+    with scene(cookie) as play:
+        play.ask()
+    coded = huffman.encode(secret)
+    assert coded in huffman.decoded, "it is what this test is about"
+    assert sent() == before
+    for guess in guesses:
+        literal = b"\x10\x01a" + bytes((0x80 | len(huffman.encode(guess)),)) + huffman.encode(guess)
+        assert Decoder().decode(literal) == [(b"a", guess)]
+    for _ in range(2 * huffman.MAX_STRINGS):
+        huffman.decoded[huffman.encode(os.urandom(6).hex().encode())]
+    assert len(huffman.decoded) <= huffman.MAX_STRINGS
+    assert coded not in huffman.decoded
+
+
+def test_an_error_of_one_thread_is_not_another_ones(scene: Stage) -> None:
+    """Each has a copy, with its own traceback, whatever one connection error did to all."""
+
+    def break_off(talk: Talk) -> None:
+        for _ in range(3):
+            talk.hear_request()
+        talk.frame("PING", 0, 1, b"12345678")  # on a stream: a connection error
+        talk.listen()
+
+    with scene(break_off) as play:
+        results = play.crowd(3)
+        errors = [each for each in results if isinstance(each, ProtocolError)]
+        assert len(errors) == len({id(each) for each in errors}) == 3
+        assert len({id(each.__traceback__) for each in errors}) == 3
+        results.clear()
+        errors.clear()
+
+
+def test_a_shared_connection_that_ends_is_everybodys_error_and_nobodys_answer(
+    scene: Stage, certificates: Certificates
+) -> None:
+    """``share=True``: threads of a pool that ride one connection."""
+    heard = threading.Barrier(2)
+
+    def break_off(talk: Talk) -> None:
+        for _ in range(4):
+            asked = talk.hear_request()
+            talk.headers(asked.stream_id, [(":status", "200"), ("content-length", "9")])
+            talk.data(asked.stream_id, b"1234")
+        heard.wait(PATIENCE)
+        talk.fin()
+
+    raised: list[str] = []
+    context = hyper.client.create_default_context(cafile=str(certificates.authority), share=True)
+    # Whose handshake is the first to succeed is open.
+    with scene(break_off, then=break_off) as play:
+
+        def ask() -> None:
+            connection = hyper.client.HTTPSConnection(
+                "localhost", play.port, timeout=PATIENCE, context=context
+            )
+            try:
+                connection.request("GET", "/")
+                connection.getresponse().read()
+            except (OSError, hyper.client.HTTPException) as error:
+                raised.append(type(error).__name__)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=ask, daemon=True) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        heard.wait(PATIENCE)
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert raised == ["IncompleteRead"] * 4
+
+
+def test_requests_that_are_begun_and_never_sent_are_forgotten(scene: Stage) -> None:
+    """``putrequest`` without ``endheaders``: the oldest of too many is given up."""
+    with scene(polite) as play:
+        keys = []
+        for number in range(MAX_DRAFTS + 1):
+            keys.append(play.client.putrequest("GET", f"/{number}"))
+            play.client.putheader("x-much", "y" * 1000)
+        with pytest.raises(ValueError, match="no request has been begun under the id 1"):
+            play.client.endheaders(stream_id=keys[0])
+        play.client.endheaders(stream_id=keys[1])
+        assert play.client.get_response(keys[1]).read() == b"connection 1"
+        assert play.ask("/asked") == (200, b"connection 1")
+        assert play.talks[0].counts["HEADERS"] == 2
