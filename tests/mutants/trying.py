@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Copy", "Verdict", "covering"]
+__all__ = ["QUICK", "Copy", "Verdict", "covering", "preload"]
 
 #: Seconds of processor time that the tests of a mutant may take, and by the clock. A mutant that
 #: goes on for ever was noticed.

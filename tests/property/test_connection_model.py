@@ -1,0 +1,385 @@
+"""A connection and a server that keeps every rule, in any order: the model says what must be true.
+
+``test_protocol`` lets servers loose that say anything; here the server is well-behaved, so nothing
+may end the connection but an end that somebody asked for. The model knows of each exchange what was
+said to it, and after every step all of it has to be there: each octet, each window, each open
+stream, and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from hyper.http20.exceptions import ErrorCode, HTTP20Error
+from tests.peer import OK, body_of, connected, footprint
+
+STREAM_WINDOW = 3000
+FILLER = bytes(range(256)) * 32
+
+
+class Told:
+    """What the model knows of an exchange.
+
+    exchange   the client's
+    body       octets of DATA that were said on it
+    read       octets that the client's user has taken out
+    sent       octets of its body that the client was given and took
+    head       its final head was said
+    ended      END_STREAM was said
+    over       why nothing more is to come: "cancelled", "reset", "excluded", "lost", or ""
+    uploaded   the client has ended its body
+    """
+
+    def __init__(self, exchange: Any, *, uploaded: bool, pushed: bool = False) -> None:
+        self.exchange = exchange
+        self.id: int = exchange.id
+        self.body = b""
+        self.read = b""
+        self.sent = 0
+        self.head = self.ended = False
+        self.over = ""
+        self.uploaded = uploaded
+        self.pushed = pushed
+
+    @property
+    def open(self) -> bool:
+        """Whether the server may still say something on it."""
+        return not (self.over or self.ended)
+
+    @property
+    def closed(self) -> bool:
+        """Both sides are done with it (RFC 9113 §5.1)."""
+        return bool(self.over) or (self.ended and self.uploaded)
+
+
+class Connection(RuleBasedStateMachine):
+    """Everything that a client, a server and time can do to one connection."""
+
+    told = Bundle("told")
+
+    @initialize(
+        max_concurrent=st.sampled_from([1, 2, 5, 100]),
+        window=st.sampled_from([0, 1, 1000, 65_535]),
+        split=st.sampled_from([None, None, 1, 7]),
+    )
+    def connect(self, max_concurrent: int, window: int, split: int | None) -> None:
+        self.peer = connected(
+            {"max_concurrent_streams": max_concurrent, "initial_window_size": window},
+            split=split,
+            enable_push=True,
+            stream_window=STREAM_WINDOW,
+            connection_window=70_000,
+        )
+        self.client = self.peer.protocol
+        self.all: list[Told] = []
+        self.pings: list[Any] = []
+        self.max_concurrent = max_concurrent
+        self.promised = 0
+        self.last = 2**31 - 1  # what GOAWAY said
+        self.lost = False
+        self.closing = False
+        self.received: dict[int, bytes] = {}  # octets of bodies that the client wrote
+
+    # What the client's user does.
+
+    @rule(target=told, upload=st.booleans(), size=st.sampled_from([0, 0, 5, 2000]))
+    def ask(self, upload: bool, size: int) -> Told | None:
+        accepting = self.client.accepting
+        try:
+            exchange = self.client.request(
+                b"POST" if upload else b"GET",
+                b"https",
+                b"example.org",
+                b"/%d" % len(self.all),
+                [(b"x-long", b"v" * size)] if size else [],
+                end=not upload,
+            )
+        except HTTP20Error as error:
+            assert error.retryable
+            assert not accepting
+            return None
+        assert accepting
+        told = Told(exchange, uploaded=not upload)
+        self.all.append(told)
+        return told
+
+    @rule(told=told, size=st.sampled_from([0, 1, 100, 5000]), end=st.booleans())
+    def send(self, told: Told | None, size: int, end: bool) -> None:
+        if told is None or told.uploaded or told.over:
+            return
+        room = self.client.room(told.exchange)
+        taken = self.client.send_body(told.exchange, FILLER[:size], end=end)
+        assert taken == min(room, size)
+        told.sent += taken
+        if end and taken == size and told.exchange.opened and not told.ended:
+            told.uploaded = True
+
+    @rule(told=told, pieces=st.integers(1, 3))
+    def read(self, told: Told | None, pieces: int) -> None:
+        if told is None:
+            return
+        size = 0
+        while told.exchange.chunks and pieces:
+            piece = told.exchange.chunks.popleft()
+            told.read += piece
+            size += len(piece)
+            pieces -= 1
+        if size and (increment := told.exchange.consumed(size)):
+            self.client.widen(told.exchange, increment)
+
+    @rule(told=told)
+    def give_up(self, told: Told | None) -> None:
+        """A timeout is this as well: the user has had enough, at any moment."""
+        if told is None or told.closed:
+            return
+        whole = told.ended
+        self.client.cancel(told.exchange)
+        told.over = "cancelled"
+        assert (told.exchange.error is None) == whole
+
+    @rule()
+    def ask_for_a_sign(self) -> None:
+        if not self.lost:
+            self.pings.append(self.client.ping(b"%08d" % len(self.pings)))
+
+    @rule(sure=st.integers(0, 7))
+    def say_goodbye(self, sure: int) -> None:
+        if not sure:
+            self.closing = True
+            self.client.close()
+
+    # What the server does; every one of these keeps the rules.
+
+    @rule(told=told, interim=st.integers(0, 2), end=st.booleans(), fragments=st.integers(1, 3))
+    def head(self, told: Told | None, interim: int, end: bool, fragments: int) -> None:
+        if self._may(told) and not told.head:
+            for _ in range(interim):
+                self.peer.headers(told.id, [(":status", "103"), ("link", "</a>")])
+            self.peer.headers(
+                told.id, [*OK, ("x-number", str(told.id))], end=end, fragments=fragments
+            )
+            told.head = True
+            told.ended = end
+
+    @rule(
+        told=told,
+        size=st.sampled_from([0, 1, 100, 2999, 3000]),
+        padding=st.sampled_from([None, None, 0, 200]),
+        end=st.booleans(),
+    )
+    def data(self, told: Told | None, size: int, padding: int | None, end: bool) -> None:
+        if not (self._may(told) and told.head):
+            return
+        room = min(self.peer.window_of(told.id), self.peer.granted)
+        room -= 0 if padding is None else padding + 1
+        if room >= 0:
+            piece = FILLER[len(told.body) % 256 :][: min(size, room)]
+            self.peer.data(told.id, piece, end=end, padding=padding)
+            told.body += piece
+            told.ended = end
+
+    @rule(told=told)
+    def trailers(self, told: Told | None) -> None:
+        if self._may(told) and told.head:
+            self.peer.headers(told.id, [("x-sum", str(len(told.body)))], end=True)
+            told.ended = True
+
+    @rule(told=told, code=st.sampled_from([0, 2, 7, 8]))
+    def reset(self, told: Told | None, code: int) -> None:
+        """Also NO_ERROR behind a whole answer, which only ends the upload (§8.1)."""
+        if told is not None and not told.closed and self._known(told):
+            whole = told.ended
+            self.peer.rst_stream(told.id, code)
+            told.over = "reset"
+            assert (told.exchange.error is None) == whole
+
+    @rule(told=told, size=st.integers(0, 50))
+    def late(self, told: Told | None, size: int) -> None:
+        """What was on its way when the client gave up."""
+        if told is None or told.over != "cancelled" or not told.head or told.ended:
+            return
+        if self._known(told) and size <= min(self.peer.window_of(told.id), self.peer.granted):
+            self.peer.data(told.id, FILLER[:size])
+
+    @rule(told=told, increment=st.sampled_from([1, 100, 70_000]))
+    def widen(self, told: Told | None, increment: int) -> None:
+        if told is not None and not told.pushed and self._known(told) and not told.closed:
+            self.peer.window_update(told.id, increment)
+
+    @rule(increment=st.sampled_from([1, 100, 70_000]))
+    def widen_the_connection(self, increment: int) -> None:
+        self.peer.window_update(0, increment)
+
+    @rule(
+        window=st.sampled_from([None, 0, 1, 1000, 65_535]),
+        streams=st.sampled_from([None, None, 0, 1, 3, 100]),
+        table=st.sampled_from([None, 0, 100, 4096, 65_536]),
+        frame_size=st.sampled_from([None, 16_384, 20_000]),
+    )
+    def settings(
+        self, window: int | None, streams: int | None, table: int | None, frame_size: int | None
+    ) -> None:
+        wanted = {
+            "initial_window_size": window,
+            "max_concurrent_streams": streams,
+            "header_table_size": table,
+            "max_frame_size": frame_size,
+        }
+        self.peer.settings(**{name: value for name, value in wanted.items() if value is not None})
+        if streams is not None and not self.lost:
+            self.max_concurrent = streams
+
+    @rule(target=told, told=told)
+    def promise(self, told: Told | None) -> Told | None:
+        if not self._may(told) or told.pushed or self.promised >= 20:
+            return None
+        self.promised += 2
+        pseudo = [(":method", "GET"), (":scheme", "https"), (":authority", "example.org")]
+        self.peer.push_promise(told.id, self.promised, [*pseudo, (":path", "/pushed")])
+        pushed = Told(told.exchange.pushes[-1], uploaded=True, pushed=True)
+        self.all.append(pushed)
+        return pushed
+
+    @rule(ack=st.booleans())
+    def ping(self, ack: bool) -> None:
+        if not ack:
+            self.peer.ping(b"question")
+        elif self.pings:
+            number = len(self.pings) - 1
+            self.peer.ping(b"%08d" % number, ack=True)
+            assert self.pings[number].ended or self.lost
+
+    @rule()
+    def noise(self) -> None:
+        self.peer.frame(0xEE, 0xFF, 0, b"extension")
+        self.peer.priority(1)
+
+    @rule(back=st.integers(0, 3), sure=st.integers(0, 3))
+    def goaway(self, back: int, sure: int) -> None:
+        """A goodbye that covers all, or leaves the newest ones out (§6.8)."""
+        if self.lost or sure:
+            return
+        ids = sorted(t.id for t in self.all if not t.pushed and t.exchange.opened)
+        last = ids[-1 - back] if len(ids) > back else 0
+        self.last = min(self.last, last)
+        self.peer.goaway(self.last)
+        for told in self.all:
+            if told.closed or told.pushed:
+                continue
+            if told.id > self.last or not told.exchange.opened:
+                # What was whole stays whole; anything else may be sent again.
+                if not told.ended:
+                    assert told.exchange.error.retryable
+                told.over = "excluded"
+
+    @rule(sure=st.integers(0, 7))
+    def lose(self, sure: int) -> None:
+        if not sure:  # or most runs would be short
+            self._lose()
+
+    # What has to be true.
+
+    @invariant()
+    def nobody_ended_the_connection(self) -> None:
+        for written in self.peer.written():
+            if written.name == "GOAWAY":
+                assert self.closing and written.error_code == ErrorCode.NO_ERROR
+            elif written.name == "RST_STREAM":
+                told = self._by_id(written.stream_id)
+                assert told.over == "cancelled" and written.error_code == ErrorCode.CANCEL
+            elif written.name == "DATA":
+                body = self.received.get(written.stream_id, b"") + written.data
+                self.received[written.stream_id] = body
+        assert self.client.closed == self.lost
+
+    @invariant()
+    def every_octet_is_there(self) -> None:
+        for told in self.all:
+            assert told.read + body_of(told.exchange) == told.body
+            if told.ended and told.over != "cancelled":
+                assert told.exchange.ended and told.exchange.error is None
+            if told.over and not told.ended:
+                assert isinstance(told.exchange.error, HTTP20Error)
+                assert not told.exchange.ended
+            if not told.over and not told.ended:
+                assert told.exchange.error is None and not told.exchange.ended
+            if told.head:
+                assert told.exchange.status == 200
+            if not self.lost and told.id in self.received:
+                assert len(self.received[told.id]) == told.sent
+
+    @invariant()
+    def streams_are_those_that_are_open(self) -> None:
+        if self.lost:
+            assert not self.client.streams
+            return
+        expected = {t.id for t in self.all if t.exchange.opened and not t.closed}
+        assert set(self.client.streams) == expected
+        asked = [t for t in self.all if t.id in expected and not t.pushed]
+        waiting = [t for t in self.all if not t.exchange.opened and not t.closed]
+        assert [stream.id for stream in self.client._queue] == [t.id for t in waiting]
+        # §5.1.2: who waits, waits because there is no room.
+        assert not waiting or len(asked) >= self.max_concurrent or not self.client.accepting
+
+    @invariant()
+    def windows_agree(self) -> None:
+        if self.lost:
+            return
+        peer = self.peer
+        assert self.client.send_window == peer.window >= 0
+        assert self.client.receive_window == peer.granted >= 0
+        for told in self.all:
+            if told.id in self.client.streams:
+                stream = told.exchange
+                assert stream.receive_window == peer.window_of(told.id)
+                if not told.pushed:
+                    assert stream.send_window == peer.windows[told.id]
+                    # Below nothing only by a setting, never by octets (§6.9.2).
+                    assert stream.send_window >= -65_535
+            assert len(body_of(told.exchange)) <= STREAM_WINDOW
+
+    @invariant()
+    def nothing_swells(self) -> None:
+        allowed = 100 + 2 * len(self.all) + len(self.pings)
+        for name, size in footprint(self.client).items():
+            assert size <= allowed, f"{name} holds {size}"
+
+    def teardown(self) -> None:
+        """Whatever state it is in: each exchange ends with an answer or an error."""
+        if not hasattr(self, "peer"):
+            return
+        self._lose()
+        self.client.data_to_send()
+        for told in self.all:
+            assert told.exchange.ended or isinstance(told.exchange.error, HTTP20Error)
+        for ping in self.pings:
+            assert ping.ended or ping.error is not None
+        assert self.client.idle
+
+    # Help.
+
+    def _may(self, told: Told | None) -> bool:
+        """Whether the server may say something on this stream."""
+        return told is not None and told.open and self._known(told)
+
+    def _known(self, told: Told) -> bool:
+        """Whether the server has heard of it."""
+        return not self.lost and bool(told.exchange.opened)
+
+    def _by_id(self, stream_id: int) -> Told:
+        return next(told for told in self.all if told.id == stream_id)
+
+    def _lose(self) -> None:
+        self.client.connection_lost(None)
+        self.lost = True
+        for told in self.all:
+            if not told.closed:
+                told.over = "lost"
+
+
+Connection.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestConnection = Connection.TestCase
