@@ -42,6 +42,14 @@ def test_short_ways_to_say_it(run: Run, words: list[str], as_print: str) -> None
     assert lines(*words) == lines("--print", as_print) != []
 
 
+def test_a_file_that_was_sent_is_shown(run: Run) -> None:
+    Path("note.txt").write_text("a note")
+    done = run("-v", "POST", "demo:/echo", "@note.txt")
+    head, body, _, again = done.text.split("\n\n")
+    assert "\ncontent-length: 6\n" in head + "\n"
+    assert body == again == "a note"
+
+
 def test_a_head_has_a_head(run: Run) -> None:
     assert run("HEAD", "demo:/get").text.startswith("HTTP/2 200 OK\n")
 

@@ -9,6 +9,7 @@ import select
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO, Final
 from urllib.parse import quote_plus
 
@@ -42,27 +43,31 @@ class RequestBody:
     def __init__(self, source: bytes | IO[bytes] | Parts, content_type: str | None) -> None:
         self.source = source
         self.content_type = content_type
+        # Where it begins; None for what can be read once only.
+        self._start: int | None = None
+        if not isinstance(source, bytes):
+            with suppress(OSError):
+                self._start = source.seek(source.tell())
 
     @property
     def size(self) -> int | None:
-        """Its octets; None when only its end will tell."""
+        """Its octets, read or not; None when only its end will tell."""
         if isinstance(self.source, bytes):
             return len(self.source)
-        try:
-            start = self.source.tell()
-            end = self.source.seek(0, io.SEEK_END)
-            self.source.seek(start)
-        except OSError:
+        if self._start is None:
             return None
-        return end - start
+        here = self.source.tell()
+        end = self.source.seek(0, io.SEEK_END)
+        self.source.seek(here)
+        return end - self._start
 
     def rewind(self) -> bool:
         """Make it ready to be read again from its beginning; False if there is no way."""
-        if not isinstance(self.source, bytes):
-            try:
-                self.source.seek(0)
-            except OSError:
-                return False
+        if isinstance(self.source, bytes):
+            return True
+        if self._start is None:
+            return False
+        self.source.seek(self._start)
         return True
 
     def close(self) -> None:

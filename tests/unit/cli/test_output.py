@@ -201,3 +201,42 @@ def test_errors_of_the_network_pass_through() -> None:
 
 def test_an_output_without_a_file_is_left_as_it_is() -> None:
     forget_output(io.StringIO())
+
+
+def test_what_came_of_json_before_it_broke_is_shown() -> None:
+    class Broken(Response):
+        def read_chunked(self) -> Iterator[bytes]:
+            yield b'{"a": '
+            raise ConnectionResetError("gone")
+
+    terminal = Terminal()
+    with pytest.raises(ConnectionResetError):
+        show(Broken("application/json"), terminal, Looks(raw=False, indent=True), False)
+    assert terminal.octets.getvalue() == b'{"a": \n'
+
+
+def test_json_with_a_nul_in_it_is_no_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert on_terminal(Response("application/json", b"[1", b"\0]")) == ""
+    assert "not text" in capsys.readouterr().err
+
+
+def test_lines_come_one_by_one() -> None:
+    said: list[str] = []
+
+    class Slow(Response):
+        def read_chunked(self) -> Iterator[bytes]:
+            for chunk in super().read_chunked():
+                yield chunk
+                said.append(terminal.octets.getvalue().decode())
+
+    terminal = Terminal()
+    looks = Looks(raw=False, indent=True, stream=True)
+    show(Slow("application/json", b"[1]\n[", b"2]\n{}", b"\n"), terminal, looks, False)
+    assert said == ["[1]\n", "[1]\n[2]\n", "[1]\n[2]\n{}\n"]
+
+
+def test_a_line_without_end_is_shown_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_PRETTY", 5)
+    assert (
+        on_terminal(Response("text/plain", b"[1,", b"2,3", b"]\nx"), stream=True) == "[1,2,3]\nx\n"
+    )
