@@ -509,3 +509,146 @@ def test_octets_of_a_body_are_progress_over_http_1(scene: Stage) -> None:
     with scene(script, http1=True, timeout=3 * TIMEOUT) as play:
         assert play.ask() == (200, body)
         play.usable()
+
+
+# --- in all ------------------------------------------------------------------------------------
+
+
+def asked_within(play: Scene, total: float, method: str = "GET", body: Any = None) -> bytes:
+    key = play.client.request(method, "/", body, total_timeout=total)
+    octets: bytes = play.client.get_response(key).read()
+    return octets
+
+
+def slow_body(talk: Talk) -> None:
+    asked = talk.hear_request()
+    talk.headers(asked.stream_id, OK)
+    for_ever(talk, lambda: talk.data(asked.stream_id, b"progress"))
+
+
+def slow_head(talk: Talk) -> None:
+    """So slow that each wait alone would be in time."""
+    talk.hear_request()
+    for_ever(talk, talk.ping)
+
+
+def slow_windows(talk: Talk) -> None:
+    talk.greet(initial_window_size=10)
+    asked = talk.hear_request()
+    for_ever(talk, lambda: talk.window_update(asked.stream_id, 10))
+
+
+@pytest.mark.parametrize("timeout", [PATIENCE, None])
+@pytest.mark.parametrize("script", [slow_head, slow_body, slow_windows])
+def test_a_request_may_be_given_an_end_however_much_progress_it_makes(
+    scene: Stage, script: Any, timeout: float | None
+) -> None:
+    body = bytes(60_000) if script is slow_windows else None
+    with scene(script, timeout=timeout) as play:
+        says = f"the {TIMEOUT:g} s for the whole request"
+        timed_out(play, lambda: asked_within(play, TIMEOUT, "POST" if body else "GET", body), says)
+        play.heard("RST_STREAM", stream_id=1, error_code=ErrorCode.CANCEL)
+        play.usable()
+
+
+def test_an_end_counts_even_if_octets_are_always_there(scene: Stage) -> None:
+    """The reader never waits, and so never looks at a clock, but for this."""
+
+    def script(talk: Talk) -> None:
+        stream_id = talk.hear_request().stream_id
+        talk.headers(stream_id, OK)
+        while not any(each.name == "RST_STREAM" for each in talk.record):
+            while min(talk.granted, talk.window_of(stream_id)) < 16_000:
+                talk._read()
+                talk._frames.clear()
+                if any(each.name == "RST_STREAM" for each in talk.record):
+                    break
+                talk.wire.more()
+            talk.data(stream_id, bytes(16_000))
+        talk.answer(talk.hear_request().stream_id, b"connection 1")
+        talk.serve()
+
+    with scene(script) as play:
+        key = play.client.request("GET", "/", total_timeout=TIMEOUT)
+        response = play.client.get_response(key)
+        with pytest.raises(TimeoutError, match=r"no end of the response body .* whole request"):
+            pytest.fail(f"{sum(map(len, response))} octets came to an end")
+        with pytest.raises(TimeoutError):
+            response.read(1)
+        play.usable()
+
+
+def test_a_request_that_is_done_in_time_has_all_of_it(scene: Stage) -> None:
+    def script(talk: Talk) -> None:
+        while True:
+            stream_id = talk.hear_request().stream_id
+            with talk.one_read():
+                talk.answer(stream_id, b"connection 1")
+
+    with scene(script) as play:
+        for _ in range(3):
+            assert asked_within(play, PATIENCE) == b"connection 1"
+        key = play.client.request("GET", "/", total_timeout=TIMEOUT)
+        response = play.client.get_response(key)
+        threading.Event().wait(2 * TIMEOUT)
+        assert response.read() == b"connection 1", "it had arrived in time"
+
+
+def test_an_end_is_kept_when_a_request_is_sent_again(scene: Stage) -> None:
+    """It counts from the first time on."""
+
+    def refuse(talk: Talk) -> None:
+        talk.hear_request()
+        talk.pause(TIMEOUT / 2)
+        talk.goaway(0)
+
+    def silence(talk: Talk) -> None:
+        talk.hear_request()
+
+    with scene(refuse, then=silence, timeout=PATIENCE) as play:
+        timed_out(play, lambda: asked_within(play, TIMEOUT), "for the whole request")
+        assert play.connections == 2
+
+
+def test_an_end_holds_for_connecting_and_only_for_who_asked_for_it(
+    certificates: Certificates,
+) -> None:
+    """Who waits for the same connection, and has more time, is not given up with it."""
+    listener, thread = silent_server()
+    with listener:
+        connection = HTTP20Connection(
+            f"localhost:{listener.getsockname()[1]}",
+            secure=True,
+            ssl_context=certificates.client_context(),
+            timeout=3 * TIMEOUT,
+        )
+        waited: list[float] = []
+
+        def patient() -> None:
+            began = monotonic()
+            with pytest.raises(TimeoutError, match="localhost"):
+                connection.request("GET", "/")
+            waited.append(monotonic() - began)
+
+        other = threading.Thread(target=patient, daemon=True)
+        threading.Timer(TIMEOUT / 3, other.start).start()
+        began = monotonic()
+        with pytest.raises(TimeoutError, match="localhost"):
+            connection.request("GET", "/", total_timeout=TIMEOUT)
+        assert TIMEOUT <= monotonic() - began < DEADLINE / 4
+        other.join(PATIENCE)
+        assert waited[0] >= 3 * TIMEOUT
+    thread.join(PATIENCE)
+
+
+def test_an_end_holds_over_http_1(scene: Stage) -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"
+    with scene(drips(head + bytes(1000)), http1=True, timeout=PATIENCE) as play:
+        timed_out(play, lambda: asked_within(play, TIMEOUT), "for the whole request")
+        play.renewed()
+
+
+@pytest.mark.parametrize("total", [0, -1])
+def test_an_end_is_more_than_nothing(total: float) -> None:
+    with pytest.raises(ValueError, match="more than 0 seconds"):
+        HTTP20Connection("h").request("GET", "/", total_timeout=total)

@@ -17,6 +17,7 @@ from ..http20.limits import INITIAL_MAX_STREAMS, Limits
 from ..http20.protocol import HTTP20Protocol
 from ..http20.window import BaseFlowControlManager, FlowControlManager
 from .compat import FormerConnection
+from .patience import Patience
 from .piecewise import Piecewise
 from .proxy import Proxy
 from .pump import Trace
@@ -138,6 +139,7 @@ class HTTPConnection(Piecewise):
         trailers: Trailers | None = None,
         never_index: Iterable[Octets] = (),
         timeout: float | None = None,
+        total_timeout: float | None = None,
     ) -> int | None:
         """Send a request; return its stream id, to be given to ``get_response``.
 
@@ -154,6 +156,9 @@ class HTTPConnection(Piecewise):
         trailers     fields to send after the body, or a function that returns them then
         never_index  names of fields that no hop may keep in a table (RFC 7541 §7.1.3)
         timeout      seconds for each wait of this request, instead of the connection's
+        total_timeout
+                     seconds for all of it, from this call until the body has been read, or
+                     has at least arrived; however much progress it makes
 
         With ``expect: 100-continue`` the body waits for leave, for ``expect_timeout`` seconds at
         most, and stays here if the server refuses at once (RFC 9110 §10.1.1).
@@ -177,13 +182,22 @@ class HTTPConnection(Piecewise):
             asked = self._origin.ask(method, url, body, headers, trailers, never_index)
         seconds = self._timeout if timeout is None else _seconds(timeout)
         before = self._pump
-        pump, exchange = self._start(asked)
+        until = None
+        if total_timeout is None:
+            pump, exchange = self._start(asked)
+        else:
+            _seconds(total_timeout)
+            seconds = patience = Patience(seconds, total_timeout)
+            until = patience.until
+            pump, exchange = self._start_within(asked, patience)
         response: Response
         if exchange.id is not None:
             response = HTTP20Response(pump, exchange, asked, seconds)
         else:
             response = HTTP11Response(pump, exchange, asked, seconds)
             response._reused = pump is before
+        if until is not None:
+            response._until = until
         if asked.body is not None or pump.transport.unsent:
             self._complete_or_repeat(response)
         stream_id = response.stream_id
@@ -342,18 +356,26 @@ class HTTPConnection(Piecewise):
         """Dial, unless there is a connection that takes requests. Raises as ``request()`` does."""
         self._usable_pump().flush()
 
-    def close(self) -> None:
+    def close(self, error_code: int | None = None) -> None:
         """Say goodbye and end every request that is still open. Can be called again.
 
+        error_code  what to tell an HTTP/2 server (RFC 9113 §7), one of ``ErrorCode``; left out,
+                    that nothing went wrong
+
         Threads that wait for something here get an error. What had arrived of a response stays
-        readable; then there is an error. The next request dials anew.
+        readable; then there is an error. The next request dials anew. Raises ValueError for what
+        is no error code.
         """
+        if error_code is not None and not 0 <= error_code < 2**32:
+            raise ValueError(f"an error code has 32 bits (RFC 9113 §7), not {error_code}")
         with self._lock:
             pump, self._pump = self._pump, None
             if self._dialling is not None:
                 self._dialling.unwanted = True
             self._drafts.clear()
         if pump is not None:
+            if error_code is not None and isinstance(pump.protocol, HTTP20Protocol):
+                pump.protocol.farewell = error_code
             pump.close()
         for former in list(self._former):
             former.close()
@@ -395,6 +417,7 @@ class HTTP20Connection(HTTPConnection):
             trailers: Trailers | None = None,
             never_index: Iterable[Octets] = (),
             timeout: float | None = None,
+            total_timeout: float | None = None,
         ) -> int: ...
 
         def get_response(self, stream_id: int | None = None) -> HTTP20Response: ...

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ssl import SSLContext
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 from ..common.exceptions import own_copy
@@ -32,6 +32,9 @@ from .pump import Pump, Trace
 from .request import Asked
 from .response import Response, timed_out
 from .transport import Transport
+
+if TYPE_CHECKING:
+    from .pushes import Mine
 
 __all__ = ["Dialler"]
 
@@ -74,6 +77,8 @@ class Dialler:
 
     #: Told how a connection comes about, while one that is watched does.
     _note: Note | None = None
+    _mine: Mine
+
     #: The versions that may be spoken: 20, 11 or both.
     _versions: tuple[int, ...] = (20, 11)
     #: Whether a request in cleartext may ask to go on in HTTP/2.
@@ -110,9 +115,8 @@ class Dialler:
 
         Along with it what has become of ``asked``, if it was sent already: to ask for HTTP/2.
         """
-        deadline = None
-        if self._connect_timeout is not None:
-            deadline = monotonic() + self._connect_timeout
+        timeout = self._time_to_connect()
+        deadline = None if timeout is None else monotonic() + timeout
         while True:
             mine: _Dial | None = None
             gate: LockType | None = None
@@ -147,7 +151,7 @@ class Dialler:
                     continue
                 raise TimeoutError(
                     f"{self._where}: another thread has been connecting for more than "
-                    f"{self._connect_timeout:g} s"
+                    f"{timeout:g} s"
                 )
             if isinstance(dial.error, Exception):
                 raise own_copy(dial.error)
@@ -169,7 +173,9 @@ class Dialler:
                 )
             return pump, exchange
         except BaseException as error:
-            dial.error = error
+            if self._mine.patience is None or not self._mine.patience.over:
+                # Otherwise it was only this thread whose time was up; others try for themselves.
+                dial.error = error
             if pump is not None and self._pump is not pump:
                 pump.close()
             raise
@@ -216,9 +222,17 @@ class Dialler:
             transport.close()
             raise
 
+    def _time_to_connect(self) -> float | None:
+        """Seconds that the calling thread may take for connecting."""
+        patience = self._mine.patience
+        if patience is None:
+            return self._connect_timeout
+        left = max(patience.until - monotonic(), 0.001)
+        return left if self._connect_timeout is None else min(left, self._connect_timeout)
+
     def _connect(self) -> tuple[Transport, bool]:
         """Make a connection to the server; say whether it is to be spoken to in HTTP/2."""
-        timeout = self._connect_timeout
+        timeout = self._time_to_connect()
         proxy = self._proxy
         # Who insists on h2 offers http/1.1 as well: so the error can say what the server chose.
         alpn: Sequence[str] = ALPN_PROTOCOLS if 20 in self._versions else ("http/1.1",)
@@ -295,9 +309,10 @@ class Dialler:
             True,
             asked.never_index,
         )
-        deadline = None if self._timeout is None else monotonic() + self._timeout
+        timeout = self._mine.patience or self._timeout
+        deadline = None if timeout is None else monotonic() + timeout
         if not pump.wait(exchange, has_answered, deadline):
-            error = timed_out("response head", asked, exchange, self._timeout)
+            error = timed_out("response head", asked, exchange, timeout)
             pump.cancel(exchange)
             raise error
         if protocol.switched is None:

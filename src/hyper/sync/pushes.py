@@ -15,6 +15,7 @@ from weakref import ReferenceType, WeakKeyDictionary, WeakValueDictionary, final
 from ..common.exchange import Exchange
 from ..common.headers import HTTPHeaderMap
 from ..http20.promises import PushedStream
+from .patience import Patience
 from .proxy import Proxy
 from .pump import Pump
 from .request import Asked
@@ -47,9 +48,12 @@ class Mine(local):
     sending    the newest request whose body is being sent
     returned   the response that it was given last
     together   in how many blocks of ``together`` it is
+    patience   how long the request may take in all for which it is dialling; None if that is
+               as long as it makes progress
     """
 
     together = 0
+    patience: Patience | None = None
 
     def __init__(self) -> None:
         self.responses: deque[Response] = deque()

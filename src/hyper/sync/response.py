@@ -15,6 +15,7 @@ from ..common.coding import Decoder, decoder
 from ..common.exceptions import own_copy
 from ..common.exchange import Exchange
 from ..common.headers import HTTPHeaderMap
+from .patience import Patience
 from .pump import Pump
 from .request import Asked
 
@@ -103,6 +104,7 @@ class Response:
     _turns = 0  # how often it waited for a turn on a connection that ended before it came
     _reused = False  # the connection had carried other requests before
     _cut_short = False  # the peer answered before it had the whole request, and gets no more of it
+    _until: float | None = None  # the instant by which all of it must have arrived
     _closed = False
     _done = False  # the body has been read to its end
     _rest = b""  # octets that were taken from the exchange, or decoded, but not read: from
@@ -391,6 +393,10 @@ class Response:
         chunks = exchange.chunks
         deadline = None
         waited = False
+        if self._until is not None and not exchange.ended and monotonic() >= self._until:
+            # However much is there: it does not end in time.
+            self._error = self._timed_out("end of the response body")
+            raise own_error(self._error, self._asked.where)
         while True:
             # First looked at, then the chunks: so that no octet comes between the two.
             ended = exchange.ended
@@ -453,9 +459,10 @@ def timed_out(what: str, asked: Asked, exchange: Exchange, timeout: float | None
         which, given_up = f", stream {exchange.id}", "the stream was reset with CANCEL"
     elif not exchange.opened:
         given_up = "the request was not sent"
-    return TimeoutError(
-        f"{asked.where}: no {what} within {timeout:g} s ({asked}{which}); {given_up}"
-    )
+    within = f"{timeout:g} s"
+    if isinstance(timeout, Patience) and timeout.over:
+        within = f"the {timeout.total:g} s for the whole request"
+    return TimeoutError(f"{asked.where}: no {what} within {within} ({asked}{which}); {given_up}")
 
 
 class HTTP20Response(Response):

@@ -15,6 +15,7 @@ from ..common.exceptions import HyperError, InvalidResponseError
 from ..common.exchange import Exchange
 from ..http11.protocol import HTTP11Protocol
 from .dialling import Dialler
+from .patience import Patience
 from .pump import Pump
 from .request import Asked, wire_trailers
 from .response import (
@@ -88,6 +89,14 @@ class Sender(Dialler):
                 if pump.protocol.accepting or not error.retryable or dials >= MAX_DIALS:
                     raise own_error(error, self._where) from error.__cause__
 
+    def _start_within(self, asked: Asked, timeout: float | None) -> tuple[Pump, Exchange]:
+        """``_start``, dialling for no longer than the request may take in all."""
+        self._mine.patience = timeout if isinstance(timeout, Patience) else None
+        try:
+            return self._start(asked)
+        finally:
+            self._mine.patience = None
+
     def _restart(self, response: Response) -> None:
         """Send the head of a request once more, its body being at its beginning."""
         if response._exchange.opened:
@@ -95,7 +104,7 @@ class Sender(Dialler):
         else:
             response._turns += 1
         response._reused = False
-        response._pump, response._exchange = self._start(response._asked)
+        response._pump, response._exchange = self._start_within(response._asked, response._timeout)
         stream_id = response.stream_id = response._exchange.id
         # The next connection may speak another version, and nobody has seen the response yet.
         response.__class__ = HTTP11Response if stream_id is None else HTTP20Response
@@ -173,6 +182,8 @@ class Sender(Dialler):
         if response._asked.expects:
             self._see_through(response)
             deadline = monotonic() + self.expect_timeout
+            if isinstance(response._timeout, Patience):
+                deadline = min(deadline, response._timeout.until)
             exchange = response._exchange
             if response._pump.wait(exchange, may_go_on, deadline) and exchange.headers is not None:
                 # RFC 9110 §10.1.1: whoever answers at once does not want it.

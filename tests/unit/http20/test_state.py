@@ -236,7 +236,8 @@ def begins_with(peer: Peer) -> int:
     names = [each.name for each in peer.written()]
     assert names in (["HEADERS"], ["HEADERS", "WINDOW_UPDATE"])
     assert peer.window_of(stream.id) == stream.receive_window
-    return stream.receive_window
+    window: int = stream.receive_window
+    return window
 
 
 MIB = 1 << 20
