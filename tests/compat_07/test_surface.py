@@ -121,6 +121,12 @@ def test_request_takes_what_it_took() -> None:
     assert list(parameters)[:5] == ["self", "method", "url", "body", "headers"]
 
 
+def test_close_takes_what_it_took() -> None:
+    for name in ("HTTP20Connection", "HTTPConnection", "HTTP11Connection"):
+        parameter = inspect.signature(getattr(hyper, name).close).parameters["error_code"]
+        assert parameter.default is None
+
+
 def test_a_window_manager_is_made_of_what_it_was_made_of() -> None:
     window = importlib.import_module("hyper.http20.window")
     parameters = inspect.signature(window.BaseFlowControlManager.__init__).parameters

@@ -23,7 +23,7 @@ import hyper.client
 from hyper import HTTP11Connection, HTTP20Connection
 from hyper.common.exceptions import HyperError
 from hyper.hpack import Decoder, Encoder, huffman
-from hyper.http20.exceptions import ProtocolError
+from hyper.http20.exceptions import ErrorCode, ProtocolError
 from hyper.sync.piecewise import MAX_DRAFTS
 
 from ..certificates import Certificates
@@ -516,3 +516,21 @@ def test_requests_that_are_begun_and_never_sent_are_forgotten(scene: Stage) -> N
         assert play.client.get_response(keys[1]).read() == b"connection 1"
         assert play.ask("/asked") == (200, b"connection 1")
         assert play.talks[0].counts["HEADERS"] == 2
+
+
+def test_what_the_server_is_told_at_the_end_can_be_chosen(scene: Stage) -> None:
+    """hyper 0.7 took an error code; RFC 9113 §6.8."""
+    with scene(polite, then=polite) as play:
+        play.ask()
+        play.client.close(ErrorCode.ENHANCE_YOUR_CALM)
+        play.goaway(ErrorCode.ENHANCE_YOUR_CALM)
+        play.ask()
+        play.client.close()
+        play.goaway(ErrorCode.NO_ERROR, connection=2)
+        for wrong in (-1, 2**32):
+            with pytest.raises(ValueError, match="error code has 32 bits"):
+                play.client.close(wrong)
+    with scene(polite, http1=True) as play:
+        assert play.ask()[0] == 200
+        play.client.close(ErrorCode.CANCEL)  # there is nobody to be told
+        play.renewed()

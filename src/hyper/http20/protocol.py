@@ -57,6 +57,9 @@ class HTTP20Protocol(Receiver):
     clock                   seconds that only grow, for allowances; standing still without one
     """
 
+    #: What ``close`` tells the peer (§7).
+    farewell: int = ErrorCode.NO_ERROR
+
     @property
     def max_concurrent_streams(self) -> int:
         return self.remote_settings.max_concurrent_streams
@@ -294,7 +297,7 @@ class HTTP20Protocol(Receiver):
 
     def close(self) -> None:
         if not self.closed:
-            self._say_goaway(ErrorCode.NO_ERROR)
+            self._say_goaway(self.farewell)
         self.accepting = False
 
     def ping(self, opaque: bytes = b"\0" * 8) -> Exchange:
