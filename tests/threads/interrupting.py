@@ -2,24 +2,22 @@
 
 CPython runs signal handlers, and so raises KeyboardInterrupt, after a call into C, at the start of
 a Python function, where a loop jumps back, and inside of a call into C that waits. Nowhere else:
-``with lock:`` relies on that between its last instruction and the call that releases. A trace
-function that asks for opcodes is called before each instruction, and a profile function after
-each call into C, so raising from them reaches every one of these points, each exactly once.
+``with lock:`` relies on that between its last instruction and the call that releases. Told of each
+instruction and of each return from C (``bytecodes``), one can raise at every one of these points.
 """
 
 from __future__ import annotations
 
 import dis
-import sys
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from functools import cache
 from types import CodeType, FrameType
 from typing import Any
 
-__all__ = ["Interrupter"]
+from .bytecodes import listening
 
-Local = Callable[[FrameType, str, Any], Any]
+__all__ = ["Interrupter"]
 
 
 class _Map:
@@ -72,56 +70,36 @@ class Interrupter:
         self.points = 0
         self.where = "nowhere"
         self.struck = False
+        self._stop: Callable[[], None] = lambda: None
+        # Where each frame was last, by its id: to hold frames would keep alive what they hold.
+        self._last: dict[int, int] = {}
 
     @contextmanager
     def here(self) -> Iterator[None]:
         """Interrupt this thread, within the block."""
-        sys.setprofile(self._profile)
-        sys.settrace(self._trace)
-        try:
+        with listening(self._hear, self.files, self.names) as self._stop:
             yield
-        finally:
-            sys.settrace(None)
-            sys.setprofile(None)
 
-    def _ours(self, code: CodeType) -> bool:
-        # What is raised in there goes nowhere: Python prints it and goes on.
-        if code.co_name == "__del__":
-            return False
-        return code.co_filename in self.files or code.co_qualname.startswith(self.names)
+    def _hear(self, what: str, frame: FrameType, offset: int, callee: Any) -> None:
+        if what == "start":
+            self._last.pop(id(frame), None)
+            self._point(frame, "at the start")
+        elif what == "returned":
+            self._point(frame, f"after {getattr(callee, '__name__', callee)}")
+        else:
+            here = _map(frame.f_code)
+            last = self._last.get(id(frame), -1)
+            self._last[id(frame)] = offset
+            if (offset in here.calls and offset not in here.exits) or (
+                last in here.calls and here.handlers.get(last) == here.handlers.get(offset)
+            ):
+                self._point(frame, f"at offset {offset}")
 
     def _point(self, frame: FrameType, what: str) -> None:
         self.points += 1
         if self.points == self.nth:
             self.struck = True
             self.where = f"{what} in {frame.f_code.co_qualname}, line {frame.f_lineno}"
-            # Once only: what is told on the way out is not to be interrupted again.
-            sys.settrace(None)
-            sys.setprofile(None)
+            # Once only: what is done on the way out is not to be interrupted again.
+            self._stop()
             raise KeyboardInterrupt
-
-    def _profile(self, frame: FrameType, event: str, argument: Any) -> None:
-        if event == "c_return" and self._ours(frame.f_code):
-            self._point(frame, f"after {getattr(argument, '__name__', argument)}")
-
-    def _trace(self, frame: FrameType, event: str, argument: Any) -> Local | None:
-        if not self._ours(frame.f_code):
-            return None
-        self._point(frame, "at the start")
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        here = _map(frame.f_code)
-        before = -1
-
-        def local(frame: FrameType, event: str, argument: Any) -> Any:
-            nonlocal before
-            if event == "opcode":
-                at, last = frame.f_lasti, before
-                before = at
-                if (at in here.calls and at not in here.exits) or (
-                    last in here.calls and here.handlers.get(last) == here.handlers.get(at)
-                ):
-                    self._point(frame, f"at offset {at}")
-            return local
-
-        return local

@@ -12,7 +12,6 @@ Hence "for ever" is seen at once, and what passes has passed in every one of the
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from hyper.sync import guarded
 from hyper.sync import pump as pump_module
 from hyper.sync.pump import Pump
 
+from .bytecodes import listening
 from .gated import Lines, ended
 
 __all__ = ["Scheduler", "Stage", "explore"]
@@ -67,28 +67,21 @@ class Actor:
         self.baton.acquire()
         try:
             if self.scheduler.every_opcode:
-                sys.settrace(self._trace)
-            self.result = self.work()
+                with listening(self._hear, OURS):
+                    self.result = self.work()
+            else:
+                self.result = self.work()
         except _GivenUp:
             pass
         except BaseException as error:
             self.error = error
         finally:
-            sys.settrace(None)
             self.done = True
             self.scheduler.leave()
 
-    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if frame.f_code.co_filename not in OURS:
-            return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        return self._step
-
-    def _step(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "opcode":
+    def _hear(self, what: str, frame: FrameType, offset: int, callee: Any) -> None:
+        if what == "instruction":
             self.scheduler.step()
-        return self._step
 
 
 class Scheduler:
