@@ -238,6 +238,21 @@ def test_whoever_has_seen_enough() -> None:
         assert (len(done.stdout), done.stderr) == (10, b"")
 
 
+def test_errors_that_nobody_reads() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as nobody:
+        for words in (["demo:/get", "oops"], ["http://127.0.0.1:1/"]):
+            done = subprocess.run(
+                [sys.executable, "-m", "hyper", *words],
+                stdout=subprocess.PIPE,
+                stderr=nobody,
+                timeout=60,
+            )
+            assert done.returncode == 1
+            assert b"Traceback" not in done.stdout
+
+
 def test_closed_channels() -> None:
     hyper = f"{shlex.quote(sys.executable)} -m hyper"
     for words in ("demo:/get >&-", "demo:/get <&-", "demo:/get oops 2>&-", "--version >&-"):

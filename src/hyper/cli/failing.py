@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Final
 
 __all__ = [
@@ -61,4 +62,5 @@ def warn(text: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(one_line(text), file=sys.stderr)
+    with suppress(OSError):  # nobody reads it any more, so nobody need know
+        print(one_line(text), file=sys.stderr)
