@@ -20,7 +20,7 @@ from hyper.trace.events import (
     Speaking,
 )
 
-from ..peer import END_HEADERS, END_STREAM, frame
+from ..peer import END_HEADERS, END_STREAM, PADDED, PREFACE, frame, padded
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 Said = list[tuple[str, bytes]]
@@ -113,6 +113,23 @@ def test_after_101_it_is_http2_from_the_first_octet_on() -> None:
     events = told([(">", GET), ("<", b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n" + answer)])
     assert [each.version for each in events if isinstance(each, Speaking)] == ["HTTP/2"]
     assert lives(events)[-2:] == [(1, 200), (1, "Ended", 0)]
+
+
+def test_after_101_to_something_else_there_are_octets() -> None:
+    answer = b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\0\1\2"
+    events = told([(">", GET), ("<", answer), ("<", b"more")])
+    assert [each for each in events if isinstance(each, Speaking)] == []
+    assert sum(each.size for each in events if isinstance(each, Piece)) == 7
+
+
+def test_padding_is_no_part_of_a_body() -> None:
+    """RFC 9113 §6.1."""
+    octets = frame("SETTINGS") + frame("HEADERS", END_HEADERS, 1, b"\x88")
+    octets += frame("DATA", PADDED, 1, padded(b"four", 9)) + frame("DATA", END_STREAM, 1, b"five5")
+    asked = PREFACE + frame("SETTINGS") + frame("HEADERS", END_HEADERS | END_STREAM, 1, b"\x82")
+    events = told([(">", asked), ("<", octets)])
+    [end] = [each for each in events if isinstance(each, Ended)]
+    assert end.size == 9
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,23 @@ from hyper import HTTP11Connection, HTTP20Connection
 from hyper.demo import DemoServer
 from hyper.trace import Timeline, timeline
 from hyper.trace.drawing import seconds, size, waterfall
-from hyper.trace.events import Answered, BodyBegan, Ended, Opened, Queued, Reset
+from hyper.trace.events import (
+    Answered,
+    BodyBegan,
+    Closed,
+    Connected,
+    Dialling,
+    Ended,
+    Frame,
+    Message,
+    Opened,
+    Queued,
+    RequestEnded,
+    Reset,
+    Resolved,
+    Secured,
+    Speaking,
+)
 from hyper.trace.saving import KINDS
 from hyper.trace.timeline import StreamRecord
 
@@ -347,6 +363,49 @@ def test_the_times_of_the_archive_add_up(visit: Timeline) -> None:
     assert [entry for entry in entries if entry.get("_was_pushed")] != []
 
 
+def test_tls_is_a_part_of_connecting() -> None:
+    """HAR 1.2: "ssl ... If this field is defined then the time is also included in connect"."""
+    kept = made(
+        Dialling(1, 0.0, "h", 443, True),
+        Resolved(1, 0.1, ("192.0.2.1:443",)),
+        Connected(1, 0.3, "192.0.2.1:443"),
+        Secured(1, 0.7, "TLSv1.3", "AES", ("h2",), "h2"),
+        Speaking(1, 0.7, "HTTP/2"),
+        Opened(1, 0.7, 1, "GET", "https://h/", []),
+        RequestEnded(1, 0.7, 1, 0),
+        Answered(1, 1.0, 1, 200, []),
+        Ended(1, 1.5, 1, 0),
+    )
+    [entry] = json.loads(KINDS[".har"](kept))["log"]["entries"]
+    assert entry["timings"] == {
+        "blocked": -1,
+        "dns": 100,
+        "connect": 600,
+        "ssl": 400,
+        "send": 0,
+        "wait": 300,
+        "receive": 500,
+    }
+    assert entry["time"] == 1500
+    assert entry["serverIPAddress"] == "192.0.2.1"
+
+
+def test_nothing_that_was_asked_for_or_answered_becomes_a_part_of_the_page() -> None:
+    bad = "<b id=evil>\"'&"
+    fields = [(bad.encode(), bad.encode())]
+    text = KINDS[".html"](
+        made(
+            Opened(1, 0.0, 1, bad, f"http://{bad}/{bad}", fields),
+            Answered(1, 0.1, 1, 200, fields),
+            Frame(1, 0.1, False, bad, 1, 1, content=bad, fields=fields, plain=2, coded=1),
+            Message(1, 0.1, False, 1, bad, fields, 9),
+            Closed(1, 0.2, bad),
+        )
+    )
+    assert "<b " not in text
+    assert text.count("&lt;b id=evil&gt;&quot;&#x27;&amp;") > 10
+
+
 def test_trace_events_are_as_their_format_wants_them(visit: Timeline) -> None:
     """Trace Event Format: the phases that we use and the keys that each of them needs."""
     trace = json.loads(KINDS[".json"](visit))
@@ -362,7 +421,8 @@ def test_trace_events_are_as_their_format_wants_them(visit: Timeline) -> None:
         assert event.get("dur", 0) >= 0
     assert {event["ph"] for event in events} == set(needed)
     whole = [e for e in events if e["ph"] == "X" and "url" in e["args"]]
-    assert {e["args"]["url"] for e in whole} == {each.url for each in visit.streams}
+    took = {(s.url, s.number): ((s.ended or 0) - s.began) * 1e6 for s in visit.streams}
+    assert {(e["args"]["url"], e["tid"]): e["dur"] for e in whole} == pytest.approx(took, abs=0.2)
     # Slices of one thread nest: the parts lie within the whole.
     for each in whole:
         parts = [e for e in events if e["ph"] == "X" and e["tid"] == each["tid"] and e is not each]

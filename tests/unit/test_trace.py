@@ -236,6 +236,20 @@ def test_tables_may_grow_as_far_as_the_other_side_allows(lines: Lines) -> None:
     lines.of(frame("SETTINGS", payload=struct.pack(">HL", 1, 9000)), ">")
 
 
+def test_windows_change_with_the_settings_once_these_are_agreed_to(lines: Lines) -> None:
+    """RFC 9113 §6.5.3, §6.9.2: also those of streams that are open."""
+    piece = frame("DATA", 0, 1, b"x" * 1000)
+    lines.one(frame("SETTINGS", ACK), ">")  # of the greeting
+    assert "[window: stream 64535, connection 64535]" in lines.one(piece, ">")
+    lines.one(frame("SETTINGS", payload=struct.pack(">HL", 4, 10_000)), "<")
+    assert "[window: stream 63535, connection 63535]" in lines.one(piece, ">")
+    lines.one(frame("SETTINGS", ACK), ">")
+    assert "[window: stream 7000, connection 62535]" in lines.one(piece, ">")
+    assert "[window: stream 9000, connection 61535]" in lines.one(
+        frame("DATA", 0, 3, b"x" * 1000), ">"
+    )
+
+
 def test_data_is_counted_and_not_kept(lines: Lines) -> None:
     octets = frame("DATA", PADDED, 1, b"\x03" + bytes(2**24 - 2))
     assert lines.of(octets[:100]) == [

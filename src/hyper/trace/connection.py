@@ -296,13 +296,12 @@ class ConnectionTrace:
             self._end_response(seen.number, life)
 
     def _switch(self, messages: MessageReader) -> None:
-        """After 101: HTTP/2, whose stream 1 answers what was asked (RFC 7540 §3.2); or a tunnel."""
+        """After 101 to h2c: HTTP/2, whose stream 1 answers what was asked (RFC 7540 §3.2)."""
         rest, messages.rest = messages.rest, b""
-        if not rest or not rest.startswith(b"HTTP/"):
-            self._http20 = True
-            self._tell(Speaking(self.number, self.now, "HTTP/2"))
-            if rest:
-                self._read_frames("<", rest)
+        self._http20 = True
+        self._tell(Speaking(self.number, self.now, "HTTP/2"))
+        if rest:
+            self._read_frames("<", rest)
 
     def _end(self) -> None:
         self._over = True

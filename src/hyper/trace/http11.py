@@ -120,6 +120,13 @@ class MessageReader:
             left: int | None = 0
         else:
             left = self._answer(line, known)
+            if left is None and line.split(" ")[1:2] == ["101"]:
+                # HTTP/2 is another reader's; whatever else it is, it is octets without an end.
+                self.switched = b"h2c" in known.get(b"upgrade", b"").lower()
+                if self.switched:
+                    self.rest = self._take(len(self._inbox))
+                else:
+                    left = _ENDLESS
         number = self._number
         head = SeenHead(number, line, fields, len(section))
         if left is None:
@@ -146,10 +153,6 @@ class MessageReader:
         status = words[1] if len(words) > 1 else ""
         if not self._number:
             self._number = 1
-        if status == "101":
-            self.switched = True
-            self.rest = self._take(len(self._inbox))
-            return None
         if status.startswith("1"):
             return None
         method = self._asked[0] if self._asked else b""

@@ -326,6 +326,14 @@ def test_nothing_is_pushed_to_who_does_not_take_it(client: Client, refusal: byte
     assert client.promises == {}
 
 
+def test_pushes_take_no_place_from_requests() -> None:
+    """RFC 9113 §5.1.2: each side limits the streams of the other one."""
+    client = Client(max_concurrent_streams=1)
+    client.ask("/push")
+    assert not client.stream(2).heads, "they are still to come"
+    assert client.ask("/get").status == 200
+
+
 def test_a_push_may_be_refused(client: Client) -> None:
     client.ask("/push")
     client.send(frame("RST_STREAM", 0, 2, b"\0\0\0\x08"), window_update(5, 4))
