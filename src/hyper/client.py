@@ -49,7 +49,7 @@ from typing import Any, Final
 from .common.exchange import Exchange, Fields
 from .http20.protocol import HTTP20Protocol
 from .sync.dial import place
-from .sync.dialling import _asked_for_trace
+from .sync.dialling import asked_for_trace
 from .sync.gateway import GatewaySocket
 from .sync.pool import Pool, Shared
 from .sync.pump import Pump
@@ -501,7 +501,7 @@ def _pump(sock: ssl.SSLSocket) -> Pump:
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         protocol = HTTP20Protocol(clock=monotonic)
-        return Pump(protocol, SSLSocketTransport(sock), trace=_asked_for_trace())
+        return Pump(protocol, SSLSocketTransport(sock), trace=asked_for_trace())
     except BaseException:
         sock.close()
         raise

@@ -456,7 +456,7 @@ def test_others_wait_for_the_answer_to_the_upgrade_however_long(playing: Playing
         answering(talk)
 
     server, _ = playing(script)
-    with HTTPConnection(server.address, timeout=(0.05, 10)) as connection:
+    with HTTPConnection(server.address, timeout=(0.5, 10)) as connection:
 
         def fetch() -> bytes:
             connection.request("GET", "/")
@@ -464,7 +464,7 @@ def test_others_wait_for_the_answer_to_the_upgrade_however_long(playing: Playing
 
         threads = [Thread(fetch) for _ in range(4)]
         eventually(lambda: server.heard)
-        time.sleep(0.1)
+        time.sleep(0.8)  # longer than anybody may be connecting
         go.set()
         assert [thread.finish() for thread in threads] == [b"ok"] * 4
     assert server.connections == 1

@@ -36,7 +36,7 @@ from .transport import Transport
 if TYPE_CHECKING:
     from .pushes import Mine
 
-__all__ = ["Dialler"]
+__all__ = ["Dialler", "asked_for_trace"]
 
 #: A stream id from which a new connection begins again at 1 (RFC 9113 §5.1.1: below 2**31).
 LAST_COMFORTABLE_ID: Final = 2**30
@@ -150,8 +150,7 @@ class Dialler:
                     left = -1.0
                     continue
                 raise TimeoutError(
-                    f"{self._where}: another thread has been connecting for more than "
-                    f"{timeout:g} s"
+                    f"{self._where}: another thread has been connecting for more than {timeout:g} s"
                 )
             if isinstance(dial.error, Exception):
                 raise own_copy(dial.error)
@@ -190,7 +189,7 @@ class Dialler:
                 gate.release()
 
     def _open(self, dial: _Dial, asked: Asked | None) -> tuple[Pump, Exchange | None]:
-        trace = self.trace or _asked_for_trace()
+        trace = self.trace or asked_for_trace()
         make: Callable[[Protocol, Transport], Pump] = Pump
         if trace is None:
             transport, over_http20 = self._connect()
@@ -379,7 +378,7 @@ def _not_negotiated(where: str, alpn: str | None) -> H2NotNegotiatedError:
     return error
 
 
-def _asked_for_trace() -> Trace | None:
+def asked_for_trace() -> Trace | None:
     """The trace that the environment or a log asks for; mostly none, and nothing is loaded."""
     if "HYPER_TRACE" not in os.environ and "logging" not in sys.modules:
         return None

@@ -812,7 +812,7 @@ def test_the_environment_can_ask_for_a_trace(
     assert "HEADERS" in capfd.readouterr().err
     monkeypatch.delenv("HYPER_TRACE")
     monkeypatch.delitem(sys.modules, "logging")
-    assert dialling_module._asked_for_trace() is None
+    assert dialling_module.asked_for_trace() is None
 
 
 # TLS, and dialling together.
