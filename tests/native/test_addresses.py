@@ -81,8 +81,8 @@ class Six:
             frame = talk._frame()
             if isinstance(frame, HeadersFrame):
                 stream_id = frame.stream_id
-                fields = decoder.decode(frame.data, raw=True)
-                self.asked.append(dict(fields)[b":authority"].decode())
+                decoded: Any = decoder.decode(frame.data)
+                self.asked.append(dict(decoded)[":authority"])
         talk.head(stream_id)
         talk.data(stream_id, b"ok", end=True)
         talk.linger()
