@@ -21,6 +21,7 @@ from hyper.http20.exceptions import (
 )
 from hyper.http20.window import BaseFlowControlManager
 
+from ..backends import NEEDS_NGHTTP2
 from ..peer import OK, TYPES, frame, padded
 from .peer import PATIENCE, Scene, Script, Stage, Talk, bounded
 
@@ -44,12 +45,11 @@ def flood(octets: Callable[[int], bytes], count: int = FLOOD, at_once: int = 250
     return script
 
 
-def ends(scene: Stage, script: Script, says: str, code: int = CALM) -> None:
+def ends(scene: Stage, script: Script, says: str) -> None:
     """Play it; the connection ends for this reason, in bounded memory, and another is dialled."""
     with bounded(USUAL), scene(script) as play:
-        error = HPACKDecodingError if code == ErrorCode.COMPRESSION_ERROR else ProtocolError
-        play.fails(error, says, code)
-        assert play.goaway(code).last_stream_id == 0
+        play.fails(ProtocolError, says, CALM)
+        assert play.goaway(CALM).last_stream_id == 0
         play.renewed()
 
 
@@ -130,6 +130,12 @@ def test_the_65th_continuation_is_one_too_many(scene: Stage) -> None:
 # --- HPACK bombs -------------------------------------------------------------------------------
 
 
+#: Whose header compression reads the blocks.
+HPACKS = pytest.mark.parametrize(
+    "hpack_of", ["python", pytest.param("nghttp2", marks=NEEDS_NGHTTP2)]
+)
+
+
 def literal(name: bytes, value: bytes, first: int = 0x00) -> bytes:
     """A literal field with a new name, both under 127 octets, without Huffman code."""
     return bytes([first, len(name)]) + name + bytes([len(value)]) + value
@@ -170,9 +176,12 @@ def blocks(stream_id: int, block: bytes, flags: int) -> bytes:
     return said
 
 
+@HPACKS
 @pytest.mark.parametrize("where", ["head", "trailers", "interim", "closed stream"])
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
-def test_a_list_that_swells_is_stopped_on_the_way(scene: Stage, bomb: bytes, where: str) -> None:
+def test_a_list_that_swells_is_stopped_on_the_way(
+    scene: Stage, bomb: bytes, where: str, hpack_of: str
+) -> None:
     def script(talk: Talk) -> None:
         asked = talk.hear_request()
         block = bomb
@@ -187,7 +196,7 @@ def test_a_list_that_swells_is_stopped_on_the_way(scene: Stage, bomb: bytes, whe
             talk.hear_request()
         talk.raw(blocks(asked.stream_id, block, END_BOTH))
 
-    with bounded(USUAL), scene(script) as play:
+    with bounded(USUAL), scene(script, hpack=hpack_of) as play:
         key = play.client.request("GET", "/")
         if where == "closed stream":
             with pytest.raises(StreamResetError):
@@ -256,13 +265,18 @@ NOT_HPACK = {
 }
 
 
+@HPACKS
 @pytest.mark.parametrize("block", NOT_HPACK.values(), ids=NOT_HPACK)
-def test_what_is_no_hpack_ends_the_connection(scene: Stage, block: bytes) -> None:
+def test_what_is_no_hpack_ends_the_connection(scene: Stage, block: bytes, hpack_of: str) -> None:
     def script(talk: Talk) -> None:
         asked = talk.hear_request()
         talk.frame("HEADERS", END_BOTH, asked.stream_id, block)
 
-    ends(scene, script, r"RFC 7541 §.*RFC 9113 §4\.3", ErrorCode.COMPRESSION_ERROR)
+    with bounded(USUAL), scene(script, hpack=hpack_of) as play:
+        code = ErrorCode.COMPRESSION_ERROR
+        play.fails(HPACKDecodingError, r"RFC 7541.*RFC 9113 §4\.3", code)
+        play.goaway(code)
+        play.renewed()
 
 
 ODD_HPACK = {
@@ -282,8 +296,9 @@ ODD_HPACK = {
 }
 
 
+@HPACKS
 @pytest.mark.parametrize("block", ODD_HPACK.values(), ids=ODD_HPACK)
-def test_odd_hpack_is_understood(scene: Stage, block: bytes) -> None:
+def test_odd_hpack_is_understood(scene: Stage, block: bytes, hpack_of: str) -> None:
     def script(talk: Talk) -> None:
         asked = talk.hear_request()
         talk.frame("HEADERS", END_HEADERS, asked.stream_id, block)
@@ -293,7 +308,9 @@ def test_odd_hpack_is_understood(scene: Stage, block: bytes) -> None:
         talk.encoder.header_table_size = 0
         talk.serve()
 
-    passes(scene, script)
+    with scene(script, hpack=hpack_of) as play:
+        assert play.ask() == (200, b"fine")
+        play.usable()
 
 
 def test_the_longest_huffman_code_is_decoded(scene: Stage) -> None:
