@@ -249,7 +249,7 @@ POINTS: dict[int, tuple[str, list[str]]] = {
     56: (
         "64 kB at a time",
         [
-            "unit/sync/test_transport.py::test_much_at_once_arrives_whole_in_pieces_of_64_kib",
+            "unit/sync/test_transport.py::test_much_at_once_arrives_whole_in_bounded_pieces",
             "unit/sync/test_transport.py::test_the_hot_path_is_three_calls",
         ],
     ),

@@ -22,6 +22,7 @@ from .frames import (
     END_HEADERS,
     END_STREAM,
     FRAME_HEAD_SIZE,
+    FRAME_NAMES,
     PADDED,
     PRIORITY_FLAG,
     SETTINGS,
@@ -103,7 +104,7 @@ class Receiver(ResponseReceiver):
             if word > _LARGEST or self._block_stream or not self._greeted:
                 self._check_head(data[at:], word >> 8, word & 0xFF, flags, stream_id)
             kind = word & 0xFF
-            handler = _HANDLERS[kind] if kind <= CONTINUATION else Receiver._on_unknown
+            handler = _HANDLERS[kind]
             start = at + FRAME_HEAD_SIZE
             at = start + (word >> 8)
             if at > end:
@@ -156,8 +157,8 @@ class Receiver(ResponseReceiver):
         """DATA (§6.1)."""
         size = len(payload)
         # The octets count against the connection whatever becomes of them (§6.9).
-        self._received += size
-        if self._received > self.receive_window:
+        received = self._received = self._received + size
+        if received > self.receive_window:
             raise ProtocolError(
                 f"DATA exceeds the connection's window of {self.receive_window} octets "
                 "(RFC 9113 §6.9.1)",
@@ -167,25 +168,27 @@ class Receiver(ResponseReceiver):
         if stream is None or flags & PADDED or not size:
             self._on_odd_data(flags, stream_id, payload)
             return
-        stream.receive_window -= size
-        stream.received += size
+        window = stream.receive_window = stream.receive_window - size
+        received = stream.received = stream.received + size
+        expected = stream.expected
         if (
-            stream.receive_window < 0
+            window < 0
             or stream.remote_closed
             or not stream.status
-            or stream.received > stream.expected >= 0
+            or received > expected >= 0
         ):
             self._reset_for_data(stream, size)
             return
-        if size < limits.SMALL_CHUNK and len(stream.chunks) >= limits.MAX_SMALL_CHUNKS:
-            _join_last(stream.chunks, payload)
+        chunks = stream.chunks
+        if chunks and size < limits.SMALL_CHUNK and len(chunks) >= limits.MAX_SMALL_CHUNKS:
+            _join_last(chunks, payload)
         else:
-            stream.chunks.append(payload)
+            chunks.append(payload)
         self._empty_data = 0
         if flags & END_STREAM:
             if (
                 stream.local_closed
-                and stream.received == stream.expected
+                and received == expected
                 and stream_id & 1
                 and not self._queue
             ):
@@ -592,4 +595,5 @@ _HANDLERS = (
     Receiver._on_goaway,
     Receiver._on_window_update,
     Receiver._on_continuation,
+    *[Receiver._on_unknown] * (0x100 - len(FRAME_NAMES)),
 )
