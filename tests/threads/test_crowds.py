@@ -190,6 +190,8 @@ def test_a_reset_in_one_thread_leaves_the_others_whole(
 
 
 def test_closing_wakes_everyone(connection: HTTP20Connection) -> None:
+    # Before the server has said how many it takes, all but one would not have been sent.
+    assert _get(connection, "/hello") == b"hello, world"
     ids = [connection.request("GET", "/late/20") for _ in range(5)]
     threads = [Thread(connection.get_response, stream_id) for stream_id in ids]
     pump = connection._pump
