@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         query = parse_qs(urlsplit(self.path).query)
+        time.sleep(float(query.get("wait", ["0"])[0]))
         if "to" in query:
             self.send_response(int(query["status"][0]))
             self.send_header("location", query["to"][0])
@@ -41,10 +43,17 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        pass  # a client that has gone is what a test wanted
+
+
 @contextmanager
 def redirecting() -> Iterator[str]:
-    """Its URL: ``?to=PLACE&status=N`` redirects, everything else says what it was asked."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+    """Its URL: ``?to=PLACE&status=N`` redirects, after ``&wait=N`` seconds; anything else says
+    what it was asked.
+    """
+    with _Server(("127.0.0.1", 0), _Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -10,6 +10,7 @@ import pytest
 from hyper.cli.arguments import _parser
 
 from .conftest import Run
+from .redirecting import redirecting
 
 
 def test_parts(run: Run) -> None:
@@ -91,6 +92,24 @@ def test_quiet(run: Run) -> None:
 def test_statuses_by_exit_code(run: Run, status: int, code: int) -> None:
     assert run("--check-status", f"demo:/status/{status}").code == code
     assert run(f"demo:/status/{status}") == (0, b"", "")
+
+
+def test_an_end_to_everything(run: Run) -> None:
+    done = run("demo:/drip?numbytes=100&duration=10", "--max-time=0.5", "--timeout=5")
+    assert done.code == 2
+    assert 0 < len(done.out) < 50
+    assert done.err.count("\n") == 1
+    assert run("demo:/redirect/5", "-F", "--max-time=20").code == 0
+
+
+def test_the_end_is_the_same_for_all_redirects(run: Run) -> None:
+    with redirecting() as url:
+        inner = "/?wait=1.2%26to=/there%26status=302"
+        words = (f"{url}?wait=1.2&to={inner}&status=302", "-F")
+        assert run(*words).code == 0
+        done = run(*words, "--max-time=2")
+    assert done.code == 2
+    assert done.err.count("\n") == 1
 
 
 def test_output_into_a_file(run: Run) -> None:

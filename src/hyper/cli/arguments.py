@@ -65,6 +65,7 @@ class Options(argparse.Namespace):
     body_type     'json', 'form' or 'multipart'; None is JSON unless something speaks against it
     raw           the body itself, or None
     timeout       seconds of silence to put up with; None is any number
+    max_time      seconds that everything may take together; with --repeat, each request
     verify        True, False, or a file or folder of certificates to trust
     protocol      'h2', 'http2', 'http1.1' or 'upgrade'; None leaves it to ALPN
     alpn          what to offer; None is h2 and http/1.1
@@ -102,6 +103,7 @@ class Options(argparse.Namespace):
     follow: bool
     max_redirects: int
     timeout: float | None
+    max_time: float | None
     check_status: bool
     auth: str | None
     auth_type: str
@@ -266,6 +268,12 @@ def _course_options(group: Group) -> None:
         type=_seconds,
         default=30.0,
         help="the longest silence to put up with (default: 30); 0 is any",
+    )
+    group.add_argument(
+        "--max-time",
+        metavar="SECONDS",
+        type=_seconds,
+        help="what all of it may take, redirects included (default: any)",
     )
     _flag(group, "--check-status", help="say by the exit code that the status was 3xx, 4xx or 5xx")
     group.add_argument(

@@ -60,15 +60,19 @@ class Client:
         turn = self.begin(request)
         return self.answer(turn)
 
-    def begin(self, request: Request) -> Turn:
-        """Send a request."""
+    def begin(self, request: Request, within: float | None = None) -> Turn:
+        """Send a request, which may take so many seconds; those of --max-time by default."""
+        if within is None:
+            within = self.options.max_time
         target = request.target
         connection = self.connection(target)
         turn = Turn(next(self._turns), request.method, target.url, connection)
         source = request.body.source if request.body is not None else None
         headers = [(_octets(name), _octets(value)) for name, value in request.headers]
         try:
-            turn.stream_id = connection.request(request.method, target.path, source, headers)
+            turn.stream_id = connection.request(
+                request.method, target.path, source, headers, total_timeout=within
+            )
         except BaseException as error:
             self.watchers.ended(turn, error)
             raise

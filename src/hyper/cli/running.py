@@ -185,10 +185,12 @@ class _Command:
         if self.session is not None:
             self.session.remember(self.said, request)
         redirects = 0
+        end = None if options.max_time is None else monotonic() + options.max_time
         while True:
             began = monotonic()
             sent = self._with_cookies(request)
-            turn = client.begin(sent)
+            # A moment at least: what it was for is for the connection to say.
+            turn = client.begin(sent, None if end is None else round(max(end - began, 0.001), 3))
             if "H" in self.parts or "B" in self.parts:
                 self._begin_output()
                 self._show_request(sent, turn.connection.version, final=False)

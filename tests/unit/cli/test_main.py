@@ -379,7 +379,13 @@ def test_what_came_before_a_cut_is_written(tmp_path: Path) -> None:
 
 def test_interrupted() -> None:
     command = [sys.executable, "-m", "hyper", "--debug", "demo:/delay/10"]
-    asking = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    asking = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Where the tests run in the background, they were started to ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert asking.stderr is not None
     while b"HEADERS" not in asking.stderr.readline():
         pass
