@@ -269,7 +269,7 @@ class Lines(Protocol):
         self.open: dict[int, Exchange] = {}
         self.queue: deque[Exchange] = deque()
         self.rooms: dict[int, int] = {}
-        self.out: list[str] = []
+        self.outgoing: list[bytes | memoryview] = []
         self.slots = slots
         self.next_id = 1
         self.pulls = 0
@@ -310,7 +310,10 @@ class Lines(Protocol):
         exchange.opened = True
         self.open[exchange.id] = exchange
         self.rooms[exchange.id] = 0
-        self.out.append(f"request {exchange.id}")
+        self._say(f"request {exchange.id}")
+
+    def _say(self, line: str) -> None:
+        self.outgoing.append(line.encode())
 
     def room(self, exchange: Exchange) -> int:
         assert self.lock.mine
@@ -332,19 +335,19 @@ class Lines(Protocol):
         taken = min(len(data), self.rooms.get(exchange.id, 0))
         if taken:
             self.rooms[exchange.id] -= taken
-            self.out.append(f"body {exchange.id} {bytes(data[:taken]).decode()}")
+            self._say(f"body {exchange.id} {bytes(data[:taken]).decode()}")
         return taken
 
     def widen(self, exchange: Exchange, size: int) -> None:
         assert self.lock.mine
-        self.out.append(f"widen {exchange.id} {size}")
+        self._say(f"widen {exchange.id} {size}")
 
     def cancel(self, exchange: Exchange) -> list[Exchange]:
         assert self.lock.mine
         assert exchange.id is not None
         if not exchange.ended and exchange.error is None:
             exchange.error = HTTP20Error(f"{exchange.id} was cancelled")
-        self.out.append(f"cancel {exchange.id}")
+        self._say(f"cancel {exchange.id}")
         return self._close(exchange)
 
     def _close(self, exchange: Exchange) -> list[Exchange]:
@@ -359,19 +362,19 @@ class Lines(Protocol):
     def close(self) -> None:
         assert self.lock.mine
         self.accepting = False
-        self.out.append("goodbye")
+        self._say("goodbye")
 
     def rouse(self) -> None:
         assert self.lock.mine
-        self.out.append("look up")
+        self._say("look up")
 
     def data_to_send(self) -> bytes:
         assert self.lock.mine
-        if not self.out:
+        if not self.outgoing:
             return b""
         self.pulls += 1
-        data = "".join(line + "\n" for line in self.out).encode()
-        self.out.clear()
+        data = b"".join(bytes(line) + b"\n" for line in self.outgoing)
+        self.outgoing.clear()
         return data
 
     def receive_data(self, data: bytes) -> list[Exchange]:
@@ -385,7 +388,7 @@ class Lines(Protocol):
         if word == "bug":
             raise ZeroDivisionError("a bug")
         if word == "ping":
-            self.out.append("pong")
+            self._say("pong")
             return []
         if word == "what":
             return []
@@ -394,7 +397,7 @@ class Lines(Protocol):
             return []
         if word == "broken":
             moved = self.connection_lost(HTTP20Error("the peer broke the rules"))
-            self.out.append("goodbye because of you")
+            self._say("goodbye because of you")
             return moved
         exchange = self.open[int(number)]
         if word == "head":
@@ -419,7 +422,7 @@ class Lines(Protocol):
             return []
         self.accepting = False
         self.closed = True
-        self.out.clear()
+        self.outgoing.clear()
         moved = [*self.open.values(), *self.queue]
         for exchange in moved:
             if not exchange.ended and exchange.error is None:

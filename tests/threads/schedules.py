@@ -340,7 +340,7 @@ class Forgiving(Lines):
 
     def rouse(self) -> None:
         assert self.lock.mine
-        self.out.append("rouse")
+        self._say("rouse")
 
     def _receive(self, word: str, number: str = "0", what: str = "") -> list[Exchange]:
         if word == "here" or (number != "0" and int(number) not in self.open):

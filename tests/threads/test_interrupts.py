@@ -40,7 +40,7 @@ def follow(scene: Scene, others: list[Thread], exchange: Exchange) -> None:
 def write(scene: Scene, others: list[Thread], exchange: Exchange) -> None:
     """Wait for a socket that is full, while somebody else reads."""
     scene.transport.full = True
-    scene.protocol.out.append("more")
+    scene.protocol.outgoing.append(b"more")
     scene.pump.flush()
     threading.Timer(0.01, scene.transport.drain).start()
     scene.pump.see_through(exchange, None)

@@ -416,7 +416,7 @@ def test_nothing_more_is_pulled_while_octets_wait_for_the_socket() -> None:
         thread = scene.waiting(exchange)
         for _ in range(50):
             scene.transport.arrive(b"ping\n")
-        eventually(lambda: len(scene.protocol.out) == 49)
+        eventually(lambda: len(scene.protocol.outgoing) == 49)
         assert scene.protocol.pulls == 2
         scene.transport.drain()
         eventually(lambda: scene.written.count("pong") == 50)
@@ -469,7 +469,7 @@ def test_a_writer_does_not_wait_for_those_who_write_after_it() -> None:
                 scene.transport.full = False
                 scene.transport.flush()
                 scene.transport.full = True
-                scene.protocol.out.append("somebody else's")
+                scene.protocol.outgoing.append(b"somebody else's")
                 scene.pump._flush([])
         scene.transport.arrive(b"ping\n")
         assert writer.finish() is True
@@ -598,7 +598,7 @@ def test_a_leader_does_not_rely_on_somebody_who_sends() -> None:
     with checked() as scene:
         with sending(scene) as (leader, writer):
             scene.transport.arrive(b"ping\n")
-            eventually(lambda: scene.protocol.out == ["pong"])
+            eventually(lambda: scene.protocol.outgoing == [b"pong"])
             scene.transport.wait_until("read")
             scene.transport.takes = 0
             scene.transport.full = True
@@ -654,7 +654,7 @@ def test_others_go_on_while_the_leader_reads() -> None:
     with checked() as scene:
         with reading(scene, b"end 1\n") as leader:
             assert scene.request().id == 3
-            scene.protocol.out.append("more")
+            scene.protocol.outgoing.append(b"more")
             scene.pump.flush()
             assert scene.written == ["request 1", "request 3", "more"]
             follower = scene.waiting(scene.request())
@@ -975,7 +975,7 @@ def test_widening_is_written_and_seen_through() -> None:
 
 def test_flush_writes_what_there_is() -> None:
     with checked() as scene:
-        scene.protocol.out.append("preface")
+        scene.protocol.outgoing.append(b"preface")
         scene.pump.flush()
         assert scene.written == ["preface"]
 
