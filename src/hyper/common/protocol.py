@@ -101,7 +101,7 @@ class Protocol(ABC):
         Nothing more of it is delivered. An exchange that had not ended gets an error.
         """
 
-    def rouse(self) -> None:
+    def rouse(self) -> None:  # noqa: B027 (HTTP/1.1 has no way)
         """Have the peer say something soon, if there is a way, so that who reads looks up."""
 
     @abstractmethod
