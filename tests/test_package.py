@@ -140,7 +140,7 @@ def test_nothing_is_required_beside_python(metadata: importlib.metadata.PackageM
 
 def test_the_published_extras_are_the_documented_ones() -> None:
     users = {"tls", "brotli", "zstd", "idna", "socks", "cli", "requests", "httpie", "httpx", "all"}
-    ours = {"test", "interop", "lint", "docs"}
+    ours = {"test", "interop", "lint", "docs", "fuzz"}
     assert set(PROJECT["project"]["optional-dependencies"]) == users | ours
 
 

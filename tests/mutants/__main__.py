@@ -50,6 +50,20 @@ TESTS = (
 )
 
 
+#: Files whose tests go to the limits and one beyond.
+OF_LIMITS = (
+    "tests/conformance/rfc9113/test_section_10_5.py",
+    "tests/unit/http11/test_receiving.py",
+    "tests/unit/http20/test_limits.py",
+    "tests/unit/http20/test_window.py",
+)
+#: Tests that pass no line of a limit's, since they only read it.
+NUMBERS = ("tests/unit/http20/test_limits.py",)
+
+#: Tests of one mutant, at most. Some lines are passed by thousands.
+MOST_TESTS = 600
+
+
 class Task(NamedTuple):
     """A mutant to try, whichever kind it is of."""
 
@@ -155,16 +169,20 @@ def _made(
                     for number, line in enumerate(text.splitlines(), 1):
                         if mutant.limit in line.upper():
                             tests.update(dict.fromkeys(lines[other].get(str(number), ())))
-                # A number's own tests read it without passing any line of ours.
-                tests["tests/unit/http20/test_limits.py"] = None
+                # Some read a number without passing any line of ours.
+                tests.update(dict.fromkeys(NUMBERS))
             else:
                 tests.update(dict.fromkeys(lines[file].get(str(mutant.line), ())))
             if not tests:
                 trouble.append(f"no test passes {name}")
                 continue
+            # First those of the module itself, which are made for it; then the quickest ones.
+            own = (f"tests/unit/{Path(file).parent}/test_{Path(file).stem}.py", *OF_LIMITS)
             seconds = found["seconds"]
-            ordered = sorted(tests, key=lambda test: seconds.get(test, 0.0))
-            tasks.append(Task(name, file, mutant.source, tuple(ordered)))
+            ordered = sorted(
+                tests, key=lambda test: (not test.startswith(own), seconds.get(test, 0.0))
+            )
+            tasks.append(Task(name, file, mutant.source, tuple(ordered[:MOST_TESTS])))
     return tasks
 
 

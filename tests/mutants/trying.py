@@ -31,7 +31,7 @@ SECONDS = 240
 MEMORY = 6 << 30
 
 #: Tests that are tried at first, the quickest ones.
-QUICK = 25
+QUICK = 40
 
 
 class Verdict(NamedTuple):
