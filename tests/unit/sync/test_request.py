@@ -107,11 +107,14 @@ def test_a_plain_request() -> None:
 def test_the_same_plain_request_is_remembered_within_bounds() -> None:
     origin = Origin("example.org", 443, secure=True)
     first = origin.ask("GET", "/", None, None, None, ())
-    assert origin.ask("GET", "/", None, None, None, ()) is first
+    assert origin.plain["GET", "/"] is first
+    for words in (("POST", "/", b"x", None, None, ()), ("GET", "/", None, {"x": "1"}, None, ())):
+        assert origin.ask(*words) is not first
+    assert list(origin.plain) == [("GET", "/")]
     for number in range(3 * request_module.MAX_REMEMBERED_REQUESTS):
         origin.ask("GET", f"/{number}", None, None, None, ())
         origin.ask("GET", "/", None, {"x": str(number)}, None, ())
-        assert len(origin._plain) <= request_module.MAX_REMEMBERED_REQUESTS
+        assert len(origin.plain) <= request_module.MAX_REMEMBERED_REQUESTS
         assert len(origin._remembered) <= request_module.MAX_REMEMBERED_REQUESTS
 
 
