@@ -214,6 +214,48 @@ def test_windows_are_announced_and_kept() -> None:
     assert stream.error.error_code == ErrorCode.FLOW_CONTROL_ERROR
 
 
+def test_what_may_come_unasked_for_a_fast_reader_has_an_end() -> None:
+    """Its program must bear that in memory, so the numbers of docs/explanation/limits.md stand."""
+    peer = connected()
+    stream = peer.request()
+    peer.headers(1)
+    most = most_together = 0
+    for _ in range(160):
+        for _ in range(64):
+            peer.data(1, bytes(16_384))
+            stream.chunks.clear()
+            if increment := stream.consumed(16_384):
+                peer.protocol.widen(stream, increment)
+        peer.written()
+        most = max(most, peer.window_of(1))
+        most_together = max(most_together, peer.granted)
+    assert 12 << 20 < most <= 16 << 20
+    assert 48 << 20 < most_together <= 64 << 20
+
+
+@pytest.mark.parametrize("size", [4096, 4097])
+def test_the_peers_table_is_as_large_as_the_default_that_we_leave_it_at(size: int) -> None:
+    """We announce none, so the default of §6.5.2 binds both sides."""
+    peer = connected()
+    assert peer.client_settings[0x1] == 4096
+    stream = peer.request()
+    update = b"\x3f" + bytes([0x80 | (size - 31) & 0x7F, (size - 31) >> 7])
+    peer.frame("HEADERS", 0x5, 1, update + b"\x88")
+    if size > 4096:
+        peer.expect_connection_error(ErrorCode.COMPRESSION_ERROR)
+    else:
+        assert stream.status == 200
+        peer.check_usable()
+
+
+def test_what_the_peers_table_holds_is_bounded() -> None:
+    peer = connected()
+    fields = [(f"x-{at}", "y" * 60) for at in range(200)]
+    for _ in range(2):
+        peer.headers(peer.request().id, [*OK, *fields], end=True)
+    assert 4000 < peer.protocol.decoder.table_size <= 4096
+
+
 def test_debug_data_is_kept_as_far_as_wanted() -> None:
     peer = connected(limits=Limits(max_debug_data=3))
     peer.goaway(0, 0, b"abcdef")
