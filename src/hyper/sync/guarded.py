@@ -32,9 +32,11 @@ Trace = Callable[[Literal["<", ">"], bytes], object]
 #: Tells from the state of an exchange whether what a thread waits for has come.
 Ready = Callable[[Exchange], bool]
 
-#: Reads in one turn. One turn takes in what one recv brought, which is sixteen TLS records; a
-#: peer that sends without pause must not keep a thread for ever.
+#: Reads in one turn, and octets after which it ends. One turn takes in what one recv brought,
+#: which is sixteen TLS records: a peer that sends without pause must not keep a thread for ever,
+#: nor fill a whole window while the reader of it is kept from reading.
 READS: Final = 32
+TURN_SIZE: Final = 262144
 
 #: Octets that are written without the lock at most. More is the body of an upload, whose sender
 #: has to see that there is no room before it adds more.
@@ -156,8 +158,11 @@ class Guarded:
         """What else has come in one recv with the first piece. The lock is not needed for it."""
         transport = self.transport
         pieces = [first]
-        while transport.more and len(pieces) < READS:
-            pieces.append(transport.read())
+        size = len(first or b"")
+        while transport.more and len(pieces) < READS and size < TURN_SIZE:
+            data = transport.read()
+            pieces.append(data)
+            size += len(data or b"")
         return pieces
 
     def _receive(self, pieces: Iterable[bytes | None], woken: list[Waiter]) -> None:

@@ -17,7 +17,7 @@ from hyper.http20.exceptions import ConnectionError, ErrorCode, HTTP20Error
 from hyper.http20.protocol import HTTP20Protocol
 from hyper.sync import guarded
 from hyper.sync.pump import Pump
-from hyper.sync.response import has_ended, has_head, has_slot
+from hyper.sync.response import has_body, has_ended, has_head, has_slot
 
 from ...peer import Peer
 from ...threads.gated import CheckedLock, Gated, Thread, eventually
@@ -206,6 +206,19 @@ def test_pings_and_settings_are_answered_while_somebody_waits() -> None:
         scene.peer.expect("SETTINGS", ack=True)
         scene.peer.answer(1)
         assert thread.finish() is True
+
+
+def test_a_turn_takes_in_no_more_than_one_recv_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader takes nothing while its turn lasts: a whole window would lie here unread."""
+    monkeypatch.setattr(Gated, "more", property(lambda transport: bool(transport.inbox)))
+    with playing() as scene:
+        exchange = scene.request()
+        scene.peer.headers(1, ((b":status", b"200"),))
+        assert scene.pump.wait(exchange, has_head, None)
+        for _ in range(50):
+            scene.peer.data(1, bytes(16_384))
+        assert scene.pump.wait(exchange, has_body, None)
+        assert sum(map(len, exchange.chunks)) == guarded.TURN_SIZE
 
 
 def test_in_the_child_of_a_fork_the_connection_is_over() -> None:
