@@ -41,6 +41,7 @@ FILES = (
     "http20/responses.py",
     "http20/settings.py",
     "http20/state.py",
+    "http20/window.py",
 )
 TESTS = (
     "tests/unit/hpack",
