@@ -72,10 +72,38 @@ def test_what_is_refused_is_not_saved(run: Run) -> None:
     assert done.err == "hyper: error: the server answered 404 Not Found, and nothing was saved\n"
     assert os.listdir() == []
     assert run("-d", "demo:/status/404", "--check-status").code == 4
-    done = run("-d", "demo:/redirect/1")
-    assert done.err.endswith("and nothing was saved; --follow goes where it leads\n")
+    done = run("-d", "demo:/status/304")
+    assert done.err == "hyper: error: the server answered 304 Not Modified, and nothing was saved\n"
+    assert os.listdir() == []
+
+
+def test_redirects_are_followed_to_what_is_to_be_saved(run: Run) -> None:
+    """As HTTPie does: nobody downloads a redirect."""
     # Named by whom we asked for it: a redirect has no say in what our files are called.
-    assert run("-d", "demo:/redirect/1", "-F").err.startswith("hyper: saved 1.json: ")
+    assert run("-d", "demo:/redirect/1").err.startswith("hyper: saved 1.json: ")
+    assert json.loads(Path("1.json").read_text())["url"].endswith("/get")
+    assert run("-d", "demo:/redirect/3", "--max-redirects=2").code == 6
+    assert os.listdir() == ["1.json"]
+
+
+def test_into_a_pipe(run: Run) -> None:
+    """A dash is standard output, as in curl; what is said of it stays out of it."""
+    done = run("-d", "demo:/bytes/70000?seed=1", "-o", "-")
+    assert (done.code, len(done.out)) == (0, 70_000)
+    assert done.err.startswith("hyper: printed: 70 kB in ")
+    done = run("-d", "-c", "demo:/get", "-o", "-")
+    assert done.err == "hyper: error: --continue goes on with a file: name it with --output FILE\n"
+    assert os.listdir() == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+@pytest.mark.parametrize("words", [["-d"], [], ["-p", "hb"]])
+def test_a_full_disk(run: Run, words: list[str]) -> None:
+    for size in (10, 3_000_000):
+        done = run(*words, f"demo:/bytes/{size}", "-o", "/dev/full")
+        assert done.code == 1
+        said = "'/dev/full' cannot be written: No space left on device"
+        assert done.err == f"hyper: error: {said}\n"
 
 
 def test_octets_are_not_packed(run: Run, url: str, trusted: tuple[str, ...]) -> None:

@@ -84,6 +84,10 @@ def test_quiet(run: Run) -> None:
     assert done.err == "hyper: the server answered 404 Not Found\n"
     assert run("-qq", "--check-status", "demo:/status/404") == (4, b"", "")
     assert run("-qq", "demo:/delay/5", "--timeout=0.1").code == 2
+    # Quiet is the terminal; a file that was named is wanted.
+    assert run("-q", "demo:/bytes/9", "-o", "nine") == (0, b"", "")
+    assert Path("nine").stat().st_size == 9
+    assert run("-qq", "demo:/get", "-o", "-") == (0, b"", "")
 
 
 @pytest.mark.parametrize(

@@ -187,3 +187,51 @@ def test_mistakes_are_one_line(
     assert done.err.count("\n") == 1
     assert says in done.err
     assert "secret" not in done.err
+
+
+JSON = "application/json; charset=utf-8"
+RATHER_JSON = "application/json, */*;q=0.5"
+FORM = "application/x-www-form-urlencoded; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("words", "accept", "content_type"),
+    [
+        (["GET"], "*/*", None),
+        (["--json", "GET"], RATHER_JSON, JSON),
+        (["POST", "a=b"], RATHER_JSON, JSON),
+        (["POST", "--raw=1"], "*/*", JSON),
+        (["--json", "POST", "--raw=1"], RATHER_JSON, JSON),
+        (["--form", "POST", "a=b"], "*/*", FORM),
+        (["--json", "POST", "@LICENCE"], RATHER_JSON, JSON),
+        (["POST", "@LICENCE"], "*/*", "application/octet-stream"),
+        (["--form", "POST", "@LICENCE"], "*/*", FORM),
+        (["--json", "POST", "@note.txt"], RATHER_JSON, "text/plain"),
+        (["--json", "GET", "Accept:x/y", "Content-Type:z/z"], "x/y", "z/z"),
+    ],
+)
+def test_who_says_json_wants_json(
+    run: Run, words: list[str], accept: str, content_type: str | None
+) -> None:
+    """As HTTPie does."""
+    Path("LICENCE").write_text("1")
+    Path("note.txt").write_text("1")
+    # The method first, as on a command line.
+    at = next(i for i, word in enumerate(words) if not word.startswith("-"))
+    about = heard(run(*words[: at + 1], "demo:/anything", *words[at + 1 :]))
+    assert about["headers"]["Accept"] == accept
+    assert about["headers"].get("Content-Type") == content_type
+
+
+def test_files_at_home(run: Run, nobodys_home: Path) -> None:
+    """A shell leaves the tilde alone behind other signs."""
+    (nobodys_home / "note").write_text("at home")
+    (nobodys_home / "one.json").write_text("[1]")
+    words = ("X:@~/note", "q==@~/note", "text=@~/note", "json:=@~/one.json")
+    about = heard(run("demo:/anything", *words))
+    assert about["headers"]["X"] == about["args"]["q"] == "at home"
+    assert about["json"] == {"text": "at home", "json": [1]}
+    assert run("POST", "demo:/echo", "@~/note").out == b"at home"
+    assert b'filename="note"\r\ncontent-type: a/b\r\n\r\nat home\r\n' in (
+        run("-f", "demo:/echo", "f@~/note;type=a/b").out
+    )

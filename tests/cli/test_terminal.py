@@ -72,6 +72,12 @@ def test_a_download_draws_how_far_it_is(tmp_path: Path) -> None:
     assert f"\nhyper: saved {path}: 30 MB in " in seen
 
 
+def test_a_download_is_not_printed_on_a_terminal() -> None:
+    with Terminal(["-d", "demo:/get", "-o", "-"]) as terminal:
+        assert "-o - is for a pipe or a file" in terminal.end()
+        assert terminal.code == 1
+
+
 def test_a_narrow_terminal(tmp_path: Path) -> None:
     words = ["-d", "demo:/bytes/3000000", "-o", str(tmp_path / "file")]
     with Terminal(words, columns=30) as terminal:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
@@ -248,7 +249,12 @@ def _output_options(group: Group) -> None:
         default="auto",
         help="colours: auto is the terminal's own; others are those of pygments, if installed",
     )
-    _flag(group, "-d", "--download", help="save the body in a file named by the server or the URL")
+    _flag(
+        group,
+        "-d",
+        "--download",
+        help="save the body in a file named by the server or the URL; follows redirects",
+    )
     group.add_argument("-o", "--output", metavar="FILE", help="save what would be printed in FILE")
     _flag(group, "-c", "--continue", dest="resume", help="go on with a download; with --output")
 
@@ -409,10 +415,14 @@ def _check(options: Options) -> None:
     wrong = sorted(set(options.printed or "") - set(PRINTABLE))
     if wrong:
         raise UsageError(f"--print knows H, B, h, b and m, and not {''.join(wrong)!r}")
-    if options.resume and not options.output:
+    # What redirects have in them nobody wants in a file.
+    options.follow = options.follow or options.download
+    if options.resume and options.output in (None, "-"):
         raise UsageError("--continue goes on with a file: name it with --output FILE")
     if options.resume and not options.download:
         raise UsageError("--continue goes on with a download: add --download")
+    if options.download and options.output == "-" and sys.stdout.isatty():
+        raise UsageError("--download -o - is for a pipe or a file, and this is a terminal")
     if options.cert_key and not options.cert:
         raise UsageError("--cert-key is the key of a certificate: name that with --cert FILE")
     if options.parallel > 1 and options.repeat is None:

@@ -17,7 +17,7 @@ from .arguments import Options
 from .failing import UsageError, warn
 from .items import Items, Upload
 
-__all__ = ["RequestBody", "make_body"]
+__all__ = ["JSON", "RequestBody", "make_body"]
 
 #: Methods with which a file or pipe on standard input is the body without further words.
 WITH_BODY: Final = frozenset(("POST", "PUT", "PATCH", "QUERY"))
@@ -29,6 +29,7 @@ BLOCK_SIZE: Final = 65_536
 
 JSON: Final = "application/json; charset=utf-8"
 FORM: Final = "application/x-www-form-urlencoded; charset=utf-8"
+OCTETS: Final = "application/octet-stream"
 
 Part = bytes | IO[bytes]
 
@@ -72,7 +73,8 @@ class RequestBody:
 
     def close(self) -> None:
         """Close the files it was to be read from; standard input is not ours to close."""
-        if not isinstance(self.source, bytes) and self.source is not sys.stdin.buffer:
+        stdin = sys.stdin.buffer if sys.stdin is not None else None
+        if not isinstance(self.source, bytes) and self.source is not stdin:
             self.source.close()
 
     def pieces(self) -> Iterator[bytes]:
@@ -144,7 +146,8 @@ def make_body(options: Options, items: Items) -> RequestBody | None:
     if options.raw is not None:
         return RequestBody(options.raw.encode(errors="surrogateescape"), declared)
     if items.body_file is not None and items.body_file != "-":
-        return RequestBody(_opened(items.body_file), _guessed(items.body_file))
+        unknown = declared if options.body_type in ("json", "form") else OCTETS
+        return RequestBody(_opened(items.body_file), _guessed(items.body_file, unknown))
     if items.body_file == "-" or (not options.ignore_stdin and options.method in WITH_BODY):
         stdin = _standard_input()
         if stdin is not None:
@@ -217,10 +220,10 @@ def _opened(path: str) -> IO[bytes]:
         raise UsageError(f"the file {path!r} to send cannot be read: {said}") from None
 
 
-def _guessed(path: str) -> str:
+def _guessed(path: str, unknown: str = OCTETS) -> str:
     import mimetypes
 
-    return mimetypes.guess_type(path)[0] or "application/octet-stream"
+    return mimetypes.guess_type(path)[0] or unknown
 
 
 # Standard input

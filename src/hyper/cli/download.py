@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO, Final, Protocol
@@ -40,7 +41,7 @@ class Answer(Response, Protocol):
 class Download:
     """One file that comes.
 
-    path     where to; None leaves the name to the response
+    path     where to; None leaves the name to the response, "-" is standard output
     resume   go on with what is there
     request  gets the fields that this needs
     """
@@ -114,17 +115,18 @@ class Download:
 
     def save(self, response: Answer, progress: Progress) -> None:
         """Write the body. What fails leaves what came, and a note for --continue."""
+        if self.path == "-":
+            self._pass_on(response, progress, sys.stdout.buffer, None)
+            return
         file, path = self._opened(response)
         self.path = path
         whole = False
         try:
-            with file:
-                for chunk in response.read_chunked():
-                    with writing():
-                        file.write(chunk)
-                    progress.add(len(chunk))
-                with writing():
-                    file.flush()
+            try:
+                self._pass_on(response, progress, file, path)
+            finally:
+                with writing(path):
+                    file.close()
             whole = True
         finally:
             if whole:
@@ -132,6 +134,16 @@ class Download:
                     os.remove(_note(path))
             else:
                 self._leave_note(response, path)
+
+    def _pass_on(
+        self, response: Answer, progress: Progress, file: IO[bytes], path: str | None
+    ) -> None:
+        for chunk in response.read_chunked():
+            with writing(path):
+                file.write(chunk)
+            progress.add(len(chunk))
+        with writing(path):
+            file.flush()
 
     def _opened(self, response: Answer) -> tuple[IO[bytes], str]:
         path = self.path

@@ -7,6 +7,7 @@ sign of a separator, in the name, takes its meaning from it. Values are taken as
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -146,6 +147,7 @@ def _pseudo(word: str) -> tuple[str, str]:
 
 def _file(word: str, name: str, value: str, items: Items) -> None:
     path, _, content_type = value.partition(";type=")
+    path = os.path.expanduser(path)
     if not path:
         raise UsageError(f"{word!r} names no file behind its @")
     if name:
@@ -161,7 +163,7 @@ def _file(word: str, name: str, value: str, items: Items) -> None:
 def _embedded(path: str, word: str) -> str:
     """The text of a file that becomes part of a request."""
     try:
-        with open(path, "rb") as file:
+        with open(os.path.expanduser(path), "rb") as file:
             octets = file.read(MAX_EMBEDDED + 1)
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else error

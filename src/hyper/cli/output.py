@@ -33,8 +33,9 @@ class OutputError(CommandError):
     quiet  nothing need be said: the reader has seen enough
     """
 
-    def __init__(self, error: OSError) -> None:
-        super().__init__(f"the response cannot be written: {error.strerror}")
+    def __init__(self, error: OSError, path: str | None = None) -> None:
+        what = "the response" if path is None else repr(path)
+        super().__init__(f"{what} cannot be written: {error.strerror}")
         self.quiet = isinstance(error, BrokenPipeError)
 
 
@@ -62,12 +63,15 @@ class Looks(NamedTuple):
 
 
 @contextmanager
-def writing() -> Iterator[None]:
-    """Tell the errors of our output apart from the network's, which look the same."""
+def writing(path: str | None = None) -> Iterator[None]:
+    """Tell the errors of our output apart from the network's, which look the same.
+
+    path  the file that is written into, if it is one
+    """
     try:
         yield
     except OSError as error:
-        raise OutputError(error) from error
+        raise OutputError(error, path) from error
 
 
 def forget_output(output: TextIO) -> None:
@@ -77,10 +81,16 @@ def forget_output(output: TextIO) -> None:
 
 
 class Printer:
-    """Prints heads and bodies to one place. All of it raises OutputError."""
+    """Prints heads and bodies to one place. All of it raises OutputError.
 
-    def __init__(self, output: TextIO, looks: Looks, palette: Palette) -> None:
+    path  what the place is called, if it is a file
+    """
+
+    def __init__(
+        self, output: TextIO, looks: Looks, palette: Palette, path: str | None = None
+    ) -> None:
         self.output = output
+        self.path = path
         self.looks = looks
         self.palette = palette
         self._parted = True  # what comes next need not be parted from what came before
@@ -134,7 +144,7 @@ class Printer:
 
     def octets(self, octets: bytes) -> None:
         if octets:
-            with writing():
+            with writing(self.path):
                 # Past any buffer, so that a pipe sees what a slow server says when it says it.
                 self.output.flush()
                 self.output.buffer.write(octets)
@@ -146,7 +156,7 @@ class Printer:
         if text:
             encoding = self.output.encoding or "ascii"
             text = text.encode(encoding, "backslashreplace").decode(encoding)
-            with writing():
+            with writing(self.path):
                 self.output.write(text)
                 self.output.flush()
             self._parted = False

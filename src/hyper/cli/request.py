@@ -7,7 +7,7 @@ from typing import Final
 from .. import __version__
 from ..common.coding import accept_encoding
 from .arguments import Options
-from .body import RequestBody, make_body
+from .body import JSON, RequestBody, make_body
 from .failing import CommandError, UsageError
 from .items import Items
 from .target import Target, redirected
@@ -77,13 +77,17 @@ def make_request(options: Options, items: Items, target: Target, known: Headers)
     ``known`` are fields from elsewhere, such as a session, that items override. Raises UsageError.
     """
     body = make_body(options, items)
+    json = options.body_type == "json" or (options.body_type is None and bool(items.fields))
     defaults = [
-        ("accept", "*/*"),
+        # Who says JSON would like JSON back.
+        ("accept", "application/json, */*;q=0.5" if json else "*/*"),
         ("user-agent", f"hyper/{__version__}"),
         ("accept-encoding", _codings(options)),
     ]
     if body is not None and body.content_type is not None:
         defaults.append(("content-type", body.content_type))
+    elif options.body_type == "json":
+        defaults.append(("content-type", JSON))
     for name, value in items.headers:
         if any(sign in "\r\n\0" for sign in f"{name}{value}"):
             # The value may be a secret.

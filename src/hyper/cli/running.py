@@ -13,7 +13,7 @@ from .arguments import Options
 from .credentials import authorization
 from .failing import ERROR, STATUS_CODES, TOO_MANY_REDIRECTS, CommandError, UsageError, warn
 from .items import read_items
-from .output import Looks, Printer, named
+from .output import Looks, Printer, named, writing
 from .paint import Palette, wants_colour
 from .request import REDIRECTS, Request, follow, make_request
 from .target import Target, read_url
@@ -99,8 +99,8 @@ class _Command:
     def _parts(self) -> str:
         """Which letters of --print apply."""
         options = self.options
-        if options.quiet:
-            return ""
+        if options.quiet and self._path() is None:
+            return ""  # what stays in a file is no noise
         if options.printed is not None:
             return options.printed
         if options.verbose:
@@ -118,18 +118,19 @@ class _Command:
 
     def _printer(self) -> Printer:
         options = self.options
+        path = self._path()
         if options.download:
             # Standard output is for what is to be kept, and that goes into a file.
             self.output = sys.stderr
-        elif options.output is not None and options.output != "-":
+        elif path is not None:
             try:
                 # To append, so that what stands there stays until there is something instead.
-                file = open(options.output, "ab")  # noqa: SIM115 - closed by the stack
+                file = open(path, "ab")  # noqa: SIM115 - closed by the stack
             except (OSError, ValueError) as error:
                 said = error.strerror if isinstance(error, OSError) else error
-                raise CommandError(f"{options.output!r} cannot be written: {said}") from None
+                raise CommandError(f"{path!r} cannot be written: {said}") from None
             self.output = io.TextIOWrapper(file, encoding="utf-8", newline="")
-            self.stack.enter_context(self.output)
+            self.stack.callback(self._close_output, path)
         pretty = options.pretty
         terminal = self.output.isatty()
         colours = wants_colour(self.output, pretty)
@@ -139,7 +140,17 @@ class _Command:
             python=pretty == "python",
             stream=options.stream,
         )
-        return Printer(self.output, looks, Palette(colours, options.style))
+        return Printer(self.output, looks, Palette(colours, options.style), path)
+
+    def _path(self) -> str | None:
+        """The file for what would be printed; None where that is standard output."""
+        options = self.options
+        return None if options.output == "-" or options.download else options.output
+
+    def _close_output(self, path: str) -> None:
+        # What did not fit before does not fit now: it says so a second time, by the same words.
+        with writing(path):
+            self.output.close()
 
     # The requests
 
@@ -362,9 +373,8 @@ class _Command:
 
         if not 200 <= response.status < 300 and not (response.status == 416 and download.there):
             response.close()
-            hint = "; --follow goes where it leads" if response.status in REDIRECTS else ""
             raise CommandError(
-                f"the server answered {named(response.status)}, and nothing was saved{hint}",
+                f"the server answered {named(response.status)}, and nothing was saved",
                 self._code_of(response.status) or ERROR,
             )
         if not download.begin(response):
@@ -378,7 +388,8 @@ class _Command:
             download.save(response, progress)
         finally:
             progress.finish()
-        return f"saved {download.path}: {progress.summary()}"
+        where = "printed" if download.path == "-" else f"saved {download.path}"
+        return f"{where}: {progress.summary()}"
 
 
 class _Page:
