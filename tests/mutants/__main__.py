@@ -59,7 +59,7 @@ OF_LIMITS = (
     "tests/unit/http20/test_window.py",
 )
 #: Tests that pass no line of a limit's, since they only read it.
-NUMBERS = ("tests/unit/http20/test_limits.py",)
+NUMBERS = ("tests/unit/http20/test_limits.py", "tests/unit/http20/test_window.py")
 
 #: Tests of one mutant, at most. Some lines are passed by thousands.
 MOST_TESTS = 600
@@ -93,7 +93,7 @@ def main() -> int:
     preload()
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     with tempfile.TemporaryDirectory(prefix="hyper-mutants-") as folder:
-        copies = [Copy(ROOT, Path(folder) / f"copy{at}") for at in range(processors)]
+        copies = [Copy(ROOT, Path(folder) / "copy0")]
         tasks: list[Task] = []
         trouble: list[str] = []
         if not arguments.made:
@@ -101,6 +101,9 @@ def main() -> int:
         if not arguments.named:
             tasks += _made(files, _map(copies[0], arguments.map), copies[0], trouble)
         tasks = [task for task in tasks if arguments.only in task.name]
+        modules = {test.partition("::")[0] for task in tasks for test in task.tests}
+        copies[0].compile_tests(sorted(modules))
+        copies += [copies[0].once_more(Path(folder) / f"copy{at}") for at in range(1, processors)]
         controls = _controls(copies[0], tasks)
         if any(copies[0].try_out(*control[1:]).what != "survived" for control in controls):
             print("the tests fail without any mutant")
@@ -218,8 +221,8 @@ def _try_all(
     with context.Pool(len(copies), _begin, (copies, free)) as pool:
         for done, (task, verdict) in enumerate(pool.imap_unordered(_try, tasks), 1):
             counts[verdict.what] = counts.get(verdict.what, 0) + 1
-            if verdict.what == "survived":
-                trouble.append(f"survived: {task.name} ({verdict.tests} tests)")
+            if verdict.what in ("survived", "unclear"):
+                trouble.append(f"{verdict.what}: {task.name} ({verdict.tests} tests)")
                 print(trouble[-1], flush=True)
             if done % 50 == 0:
                 print(f"{done} of {len(tasks)}", flush=True)

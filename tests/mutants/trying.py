@@ -34,8 +34,15 @@ MEMORY = 6 << 30
 QUICK = 40
 
 
+#: Exit codes of pytest where it has not run what it was told to.
+_NOT_FOUND = (4, 5)
+
+
 class Verdict(NamedTuple):
-    """What became of a mutant: "killed", "survived", or "hung"; and how many tests were tried."""
+    """What became of a mutant, and how many tests were tried.
+
+    "killed", "survived", "hung", or "unclear" where pytest did not find the tests.
+    """
 
     what: str
     tests: int
@@ -47,12 +54,38 @@ class Copy:
     def __init__(self, root: Path, folder: Path) -> None:
         self.root = folder
         self.package = folder / "src" / "hyper"
-        skipped = shutil.ignore_patterns("__pycache__", ".*", "corpus")
+        skipped = shutil.ignore_patterns("__pycache__", ".*", "corpus", "_build")
         for name in ("src", "tests", "docs"):
             shutil.copytree(root / name, folder / name, ignore=skipped)
         for name in ("pyproject.toml", "README.md", "dev"):
-            shutil.copy(root / name, folder / name)
+            shutil.copy2(root / name, folder / name)
         compileall.compile_dir(str(folder), quiet=2)
+
+    def once_more(self, folder: Path) -> Copy:
+        """A copy of this one, with whatever it has compiled."""
+        other = Copy.__new__(Copy)
+        other.root = folder
+        other.package = folder / "src" / "hyper"
+        shutil.copytree(self.root, folder)
+        return other
+
+    def compile_tests(self, tests: Sequence[str]) -> None:
+        """Have pytest keep what it makes of the tests, or every mutant would wait for that."""
+        command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"]
+        subprocess.run(
+            [*command, "-m", "", *tests],
+            cwd=self.root,
+            env=self.environment(),
+            capture_output=True,
+            check=True,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """What a Python needs to run in here, and to keep what it compiles."""
+        path = f"{self.root}{os.pathsep}{self.root / 'src'}"
+        environment = {**os.environ, "PYTHONPATH": path}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        return environment
 
     def text(self, file: str) -> str:
         return (self.package / file).read_text("utf-8")
@@ -73,11 +106,14 @@ class Copy:
                     code = self._in_a_fork(some)
                     if code is None:
                         return Verdict("hung", done)
+                    if code in _NOT_FOUND:
+                        return Verdict("unclear", done)
                     if code:
                         return Verdict("killed", done)
             return Verdict("survived", done)
         finally:
             path.write_text(former, "utf-8")
+            compileall.compile_file(str(path), quiet=2)
 
     def _in_a_fork(self, tests: Sequence[str]) -> int | None:
         """The exit code of pytest; None when it had to be ended."""
@@ -146,9 +182,13 @@ def covering(copy: Copy, tests: Sequence[str], files: Sequence[str]) -> dict[str
     """
     out = copy.root / "covering.json"
     command = [sys.executable, "-m", "tests.mutants.mapping", str(out), *files, "--", *tests]
-    environment = {**os.environ, "PYTHONPATH": f"{copy.root}{os.pathsep}{copy.root / 'src'}"}
     done = subprocess.run(
-        command, cwd=copy.root, env=environment, capture_output=True, text=True, check=False
+        command,
+        cwd=copy.root,
+        env=copy.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode or not out.exists():
         raise RuntimeError(f"the tests fail without any mutant:\n{done.stdout[-3000:]}")

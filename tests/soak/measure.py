@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
@@ -52,9 +53,22 @@ class Holding(NamedTuple):
 def holding() -> Holding:
     """Look, after a collection of garbage."""
     garbage = gc.collect()
+    _give_back()
     memory = descriptors = 0
     if sys.platform == "linux":
         memory = int((_PROC / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         # One of them is the folder that is being read.
         descriptors = len(os.listdir(_PROC / "fd")) - 1
     return Holding(memory, descriptors, len(gc.get_objects()), garbage, len(sys._current_frames()))
+
+
+def _give_back() -> None:
+    """Have the C library give back what is free in its heap, where it knows how to.
+
+    It keeps some MiB of it (hyper.sync.transport makes it do so), now more and now less: that is
+    held by nobody, and would hide what is.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
