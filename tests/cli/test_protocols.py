@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import ssl
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import trustme
 
 from hyper.demo import DemoServer
 
@@ -173,6 +176,44 @@ def test_our_own_certificate(run: Run, certificates: Certificates, tmp_path: Pat
         done = run(f":{server.port}/", *words, "--cert", str(certificates.chain))
         assert done.code == 1
         assert "client certificate and its key cannot be used" in done.err
+        assert "--cert-key FILE names the key" in done.err
+        assert "_ssl.c" not in done.err
+
+        others = Certificates.create(tmp_path)
+        wrong = ("--cert", str(certificates.chain), "--cert-key", str(others.key))
+        done = run(f":{server.port}/", *words, *wrong)
+        assert done.code == 1
+        assert done.err.endswith(": the key is that of another certificate\n")
+
+    def refuse(conversation: Conversation) -> None:
+        # A second descriptor, so that the alert is read before the connection is gone.
+        sock = context.wrap_socket(
+            conversation.socket.dup(), server_side=True, do_handshake_on_connect=False
+        )
+        with sock, suppress(ssl.SSLError):
+            sock.do_handshake()
+        conversation.linger()
+
+    with RawServer(refuse) as server:
+        done = run(f":{server.port}/", *words)
+    assert done.code == 1
+    assert done.err == (
+        f"hyper: error: localhost:{server.port}: the server wants a certificate of ours: "
+        "--cert FILE shows one\n"
+    )
+
+
+def test_a_certificate_that_was(run: Run, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    was = authority.issue_cert("localhost", not_after=datetime(2020, 1, 2, tzinfo=UTC))
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    was.configure_cert(context)
+    with RawServer(lambda conversation: None, context) as server:
+        done = run(f":{server.port}/", "--verify", str(tmp_path / "ca.pem"))
+    assert done.code == 1
+    assert f"localhost:{server.port} failed: " in done.err
+    assert "certificate has expired, or the clock here is wrong" in done.err
 
 
 def test_a_proxy_does_not_see_what_goes_through(

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 if sys.platform == "win32":
     pytest.skip("there are no such terminals on Windows", allow_module_level=True)
 
+from ..certificates import Certificates
+from ..servers import InProcessServer
 from .terminal import Terminal, plain
 
 
@@ -127,3 +130,37 @@ def test_a_password_is_asked_for_and_not_shown() -> None:
     assert terminal.code == 0
     assert "Basic bWU6c2VjcmV0" in seen
     assert "secret" not in seen
+
+
+def test_the_password_of_a_key_is_asked_for(
+    server: InProcessServer, certificates: Certificates, tmp_path: Path
+) -> None:
+    key = tmp_path / "key.pem"
+    key.write_bytes(_encrypted(certificates.key.read_bytes(), b"secret"))
+    trusted = ("--verify", str(certificates.authority))
+    own = ("--cert", str(certificates.chain), "--cert-key", str(key))
+    words = [f"https://localhost:{server.port}/ip", "-b", *trusted, *own]
+    with Terminal(words) as terminal:
+        terminal.until(lambda seen: f"password of the key in {key}: " in seen)
+        terminal.type("secret\n")
+        seen = terminal.end()
+    assert terminal.code == 0
+    assert '"origin"' in plain(seen)
+    assert "secret" not in seen
+    with Terminal(words) as terminal:
+        terminal.until(lambda seen: "password of the key" in seen)
+        terminal.type("wrong\n")
+        assert "--cert-key-pass PASSWORD opens it" in terminal.end()
+    assert terminal.code == 1
+    with Terminal([*words, "--cert-key-pass=wrong"]) as terminal:
+        assert "password of the key" not in terminal.end()
+    assert terminal.code == 1
+
+
+def _encrypted(pem: bytes, password: bytes) -> bytes:
+    key = serialization.load_pem_private_key(pem, None)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password),
+    )

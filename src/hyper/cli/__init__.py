@@ -7,6 +7,7 @@ Exit codes: 0 a response came, whatever its status; 1 an error; 2 a timeout; 6 t
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -83,6 +84,8 @@ def _flushed() -> int:
     return 0
 
 
+_ANOTHERS = "the key is that of another certificate"
+
 #: What a library tells programs to do, and what somebody at a prompt can do instead.
 _ADVICE = (
     (
@@ -100,6 +103,22 @@ _ADVICE = (
     ),
     ("give cert_password", "--cert-key-pass PASSWORD opens it"),
     ("or name a file with hyper.tls.init_context(cert_path=...)", "or --verify FILE"),
+    # OpenSSL's words, which mean something to few.
+    (
+        "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required",
+        "the server wants a certificate of ours: --cert FILE shows one",
+    ),
+    (
+        "[SSL] PEM lib",
+        "no certificate and key in PEM that can be read; --cert-key FILE names the key if it "
+        "stands elsewhere, --cert-key-pass PASSWORD opens it",
+    ),
+    ("[SSL: NO_CERTIFICATE_ASSIGNED] no certificate assigned", _ANOTHERS),
+    ("[X509: KEY_VALUES_MISMATCH] key values mismatch", _ANOTHERS),
+    (
+        "certificate has expired",
+        "certificate has expired, or the clock here is wrong; --verify no looks at none",
+    ),
     (
         "give credentials as 'user:password@host:port' or in proxy_headers",
         "--proxy http://USER:PASSWORD@HOST:PORT gives credentials",
@@ -111,6 +130,7 @@ def _for_people(error: Exception) -> Exception:
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     if isinstance(error, OSError) and error.filename and str(error.filename) not in said:
         said = f"{said}: {error.filename}"
+    said = re.sub(r" \(_ssl\.c:\d+\)", "", said)
     for programs, people in _ADVICE:
         said = said.replace(programs, people)
     if not said:

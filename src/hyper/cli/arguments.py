@@ -323,7 +323,9 @@ def _connection_options(group: Group) -> None:
     )
     group.add_argument("--cert", metavar="FILE", help="our own certificate, PEM")
     group.add_argument("--cert-key", metavar="FILE", help="its key, if it stands elsewhere")
-    group.add_argument("--cert-key-pass", metavar="PASSWORD", help="for an encrypted key")
+    group.add_argument(
+        "--cert-key-pass", metavar="PASSWORD", help="for an encrypted key; asked for if missing"
+    )
     for option, metavar, what in (
         (
             "--proxy",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..common.exceptions import HyperError
 from ..sync.connection import HTTP11Connection, HTTP20Connection, HTTPConnection
 from .arguments import Options
+from .credentials import ask_for_secret
 from .failing import CommandError, UsageError
 from .proxies import proxy_for
 from .request import Request
@@ -143,7 +144,13 @@ class Client:
             own: Any = options.cert
             if options.cert and options.cert_key:
                 own = (options.cert, options.cert_key)
-            context = init_context(trusted, own, options.cert_key_pass)
+            try:
+                context = init_context(trusted, own, options.cert_key_pass)
+            except ValueError as error:
+                password = _password(options, error)
+                if password is None:
+                    raise
+                context = init_context(trusted, own, password)
             if options.verify is False:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE
@@ -162,6 +169,13 @@ class Client:
                     found = (other or found[0], other_port or found[1])
                     break  # the first that fits
         return None if found == asked else found
+
+
+def _password(options: Options, error: ValueError) -> str | None:
+    """The password of our key, asked for if that is what ``error`` wants."""
+    if options.cert_key_pass is not None or "is encrypted" not in str(error):
+        return None
+    return ask_for_secret(f"password of the key in {options.cert_key or options.cert}: ")
 
 
 def _elsewhere(text: str, size: int, option: str) -> tuple[str, int, str, int]:

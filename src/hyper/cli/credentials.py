@@ -10,7 +10,7 @@ from .arguments import Options
 from .failing import UsageError, warn
 from .target import Target
 
-__all__ = ["authorization"]
+__all__ = ["ask_for_secret", "authorization"]
 
 
 def authorization(options: Options, target: Target) -> str | None:
@@ -40,14 +40,22 @@ def _clean(text: str) -> str:
 
 
 def _asked_for(user: str, target: Target) -> str:
-    if not sys.stdin or not sys.stdin.isatty():
+    password = ask_for_secret(f"password of {user} at {target.authority}: ")
+    if password is None:
         raise UsageError("--auth has no password: write USER:PASSWORD, or USER: for an empty one")
+    return password
+
+
+def ask_for_secret(prompt: str) -> str | None:
+    """Ask at the terminal, without showing what is typed; None if nobody is there to answer."""
+    if not sys.stdin or not sys.stdin.isatty():
+        return None
     from getpass import getpass
 
     try:
-        return getpass(f"password of {user} at {target.authority}: ")
+        return getpass(prompt)
     except EOFError:
-        raise UsageError("--auth has no password, and none was given") from None
+        return None
 
 
 def _from_netrc(host: str) -> tuple[str, str] | None:

@@ -104,14 +104,16 @@ def _json(value: Any, more: Fields | None = None) -> Steps:
 # Requests
 
 
-def _number(text: str, what: str, most: float, kind: type[int] | type[float] = int) -> Any:
-    """A number between 0 and ``most``; ValueError says what it should be."""
+def _number(
+    text: str, what: str, most: float, kind: type[int] | type[float] = int, least: int = 0
+) -> Any:
+    """A number from ``least`` to ``most``; ValueError says what it should be."""
     try:
         number = kind(text)
     except ValueError:
-        number = -1
-    if not 0 <= number <= most:
-        raise ValueError(f"{what} is a number from 0 to {most:g}, not {text!r}")
+        number = least - 1
+    if not least <= number <= most:
+        raise ValueError(f"{what} is a number from {least} to {most:.0f}, not {text!r}")
     return number
 
 
@@ -246,9 +248,7 @@ def _user_agent(request: Request, argument: str) -> Steps:
 
 
 def _status(request: Request, argument: str) -> Steps:
-    status = _number(argument, "a final status", 599)
-    if status < 200:
-        raise ValueError(f"a final status is a number from 200 to 599, not {argument!r}")
+    status = _number(argument, "a final status", 599, least=200)
     more = [(b"location", b"/get")] if status in (301, 302, 303, 307, 308) else []
     return _whole(status, None, b"", more)
 
