@@ -58,6 +58,7 @@ class PromiseReceiver(ConnectionState):
         stream = PushedStream(
             promised_id, self._stream_window, promise, same_origin, manager=self.window_manager
         )
+        stream.initial_receive_window = self.limits.stream_window
         self.streams[promised_id] = stream
         self._pushes_open += 1
         if not isinstance(parent.pushes, deque):

@@ -98,6 +98,8 @@ class HTTP20Protocol(Receiver):
         stream = Stream(
             self._next_id, settings.initial_window_size, self._stream_window, self.window_manager
         )
+        if not self._settings_acked:
+            stream.initial_receive_window = self.limits.stream_window
         if end:
             stream.end = True
         if method == b"HEAD":
@@ -152,6 +154,7 @@ class HTTP20Protocol(Receiver):
         stream = Stream(
             1, self.remote_settings.initial_window_size, self._stream_window, self.window_manager
         )
+        stream.initial_receive_window = self.limits.stream_window
         stream.opened = stream.end = stream.local_closed = True
         stream.head_request = method == b"HEAD"
         if self.enable_push:

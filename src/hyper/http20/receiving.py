@@ -102,7 +102,7 @@ class Receiver(ResponseReceiver):
             word, flags, stream_id = frame_head_at(data, at)
             stream_id &= LOW_31_BITS
             if word > _LARGEST or self._block_stream or not self._greeted:
-                self._check_head(data[at:], word >> 8, word & 0xFF, flags, stream_id)
+                self._check_head(data[at : at + 40], word >> 8, word & 0xFF, flags, stream_id)
             kind = word & 0xFF
             handler = _HANDLERS[kind]
             start = at + FRAME_HEAD_SIZE
@@ -136,7 +136,7 @@ class Receiver(ResponseReceiver):
     def _check_greeting(self, data: bytes, kind: int, flags: int) -> None:
         """The peer's first frame must be SETTINGS (§3.4)."""
         if kind != SETTINGS or flags & ACK:
-            line = data[:40].split(b"\r\n")[0]
+            line = data.split(b"\r\n")[0]
             raise ProtocolError(
                 f"the peer did not start with SETTINGS (RFC 9113 §3.4), but with {line!r}; "
                 "it may not speak HTTP/2",
@@ -386,7 +386,6 @@ class Receiver(ResponseReceiver):
             self._stream_window = self.limits.stream_window
             for stream in self._all_streams():
                 stream.receive_window += delta
-                stream.initial_receive_window += delta
 
     def _shift_send_windows(self, delta: int) -> None:
         """A new INITIAL_WINDOW_SIZE moves the window of every stream, even below 0 (§6.9.2)."""
@@ -557,16 +556,17 @@ def _unpadded(payload: bytes, flags: int, what: str, stream_id: int) -> bytes:
 
 
 def _join_last(chunks: deque[bytes], piece: bytes) -> None:
-    """Join a small piece to the last one, unless a reader is taking that at this moment."""
+    """Join a small piece to the last one, unless a reader takes that at this moment."""
     try:
-        last = chunks.pop()
+        last = chunks[-1]
+        # A bound, so that the copies stay linear.
+        if len(last) <= limits.JOINED_CHUNK:
+            # Never taken out first: the reader counts on what it has seen to be there.
+            chunks[-1] = last + piece
+            return
     except IndexError:
-        last = b""
-    # A bound, so that the copies stay linear.
-    if len(last) > limits.JOINED_CHUNK:
-        chunks.append(last)
-        last = b""
-    chunks.append(last + piece)
+        pass
+    chunks.append(piece)
 
 
 def _on_wrong_stream(what: str, stream_id: int, section: str) -> ProtocolError:

@@ -23,6 +23,8 @@ class Stream(Exchange):
     remote_closed   the peer did
     send_window     octets we may still send; negative after the peer shrank it (§6.9.2)
     receive_window  octets the peer may still send
+    initial_receive_window
+                    what that begins with, by the SETTINGS that are ours
     extra           octets by which that began wider than usual
     head_request    the request was HEAD, so its response has no body
     connect_request the request was CONNECT, so a 2xx makes the stream a tunnel
@@ -44,6 +46,8 @@ class Stream(Exchange):
     informational_size = 0
     id: int
     chunks: deque[bytes]
+    # By this its manager counts: what came before our SETTINGS were acknowledged as well.
+    initial_receive_window: int
 
     #: Scheme and authority of the request; noted only where promises are held against them.
     origin: tuple[bytes, bytes] | None = None

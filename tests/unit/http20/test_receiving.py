@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from typing import Any
 
 import pytest
 
@@ -235,6 +236,67 @@ def test_joining_copes_with_a_reader_who_takes_the_last_piece() -> None:
     assert list(chunks) == [b"a"]
 
 
+class Drained(deque[bytes]):
+    """Pieces whose reader takes all that it has seen just after somebody looked at the last."""
+
+    seen = 0
+    taken = b""
+
+    def _read(self) -> None:
+        seen, self.seen = self.seen, 0
+        for _ in range(seen):
+            self.taken += self.popleft()
+
+    def pop(self) -> bytes:  # type: ignore[override]
+        last = super().pop()
+        self._read()
+        return last
+
+    def __getitem__(self, at: Any) -> Any:
+        piece = super().__getitem__(at)
+        self._read()
+        return piece
+
+
+def test_a_reader_finds_as_many_pieces_as_it_has_seen() -> None:
+    """It takes them without a lock, so nobody may borrow one of them."""
+    peer = connected()
+    stream = peer.request()
+    peer.headers(1)
+    for _ in range(limits.MAX_SMALL_CHUNKS):
+        peer.data(1, b"a")
+    chunks = stream.chunks = Drained(stream.chunks)
+    chunks.seen = len(chunks)
+    peer.data(1, b"b")
+    assert chunks.taken == b"a" * limits.MAX_SMALL_CHUNKS
+    assert list(chunks) == [b"b"]
+
+
+class Sliced(bytes):
+    """Octets that count how many of them are copied."""
+
+    copied = 0
+
+    def __getitem__(self, at: Any) -> Any:
+        piece = super().__getitem__(at)
+        if isinstance(at, slice):
+            Sliced.copied += len(piece)
+        return piece
+
+
+def test_continuations_do_not_copy_what_comes_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read is up to 256 KiB, and 29,000 empty frames find room in it."""
+    monkeypatch.setattr(Sliced, "copied", 0)
+    peer = connected()
+    stream = peer.request()
+    octets = frame("HEADERS", 0, 1) + frame("CONTINUATION", 0, 1) * 60
+    octets += frame("CONTINUATION", END_HEADERS, 1, peer.block(OK))
+    octets += frame("DATA", 0, 1, bytes(16_000)) * 10
+    peer.protocol.receive_data(Sliced(octets))
+    assert stream.status == 200
+    assert Sliced.copied < 2 * len(octets)
+
+
 # one type after the other
 
 
@@ -377,6 +439,36 @@ def test_our_settings_are_in_force_from_their_acknowledgement_on() -> None:
     assert other.receive_window == 1000
     peer.settings(ack=True)
     assert stream.receive_window == 1000
+
+
+@pytest.mark.parametrize("promised", [False, True])
+def test_a_small_window_opens_though_some_was_read_before_it_was_acknowledged(
+    promised: bool,
+) -> None:
+    """RFC 9113 §6.5.3: until then the peer goes by 65,535, and may end up below zero."""
+    peer = fresh(stream_window=1000, enable_push=True)
+    peer.settings()
+    stream = peer.protocol.request(b"GET", b"https", b"h", b"/", [], end=True)
+    stream_id = 1
+    if promised:
+        fields = [(":method", "GET"), (":scheme", "https"), (":authority", "h"), (":path", "/")]
+        peer.push_promise(1, 2, fields)
+        (stream,), stream_id = stream.pushes, 2
+    peer.headers(stream_id)
+    peer.frame("DATA", 0, stream_id, bytes(3000))
+
+    def read() -> None:
+        increment = stream.consumed(len(stream.chunks.popleft()))
+        if increment:
+            peer.protocol.widen(stream, increment)
+
+    read()
+    peer.settings(ack=True)
+    for _ in range(100):
+        assert 0 < stream.receive_window <= 1000 * limits.WINDOW_GROWTH
+        peer.frame("DATA", 0, stream_id, bytes(min(stream.receive_window, 500)))
+        assert stream.error is None
+        read()
 
 
 def unacknowledged() -> Peer:
