@@ -2,21 +2,172 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "src/hyper/__init__.py").read_text("utf-8"))
+PACKAGE = ROOT / "src" / "hyper"
+VERSION = re.search(r'__version__ = "(.+)"', (PACKAGE / "__init__.py").read_text("utf-8"))
 assert VERSION is not None
+sys.path.insert(0, str(ROOT / "src"))
 
 project = "hyper"
 release = version = VERSION[1]
 copyright = "the hyper contributors"
 
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 nitpicky = True
+# Types in signatures are written for people: many are names of ours for several types at once.
+nitpick_ignore_regex = [(r"py:.*", r".*")]
+# What a module hands on from another is documented under both names.
+suppress_warnings = ["ref.python"]
 myst_heading_anchors = 3
+
+autodoc_default_options = {
+    "members": True,
+    "undoc-members": True,
+    "member-order": "bysource",
+}
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 88
+add_module_names = False
+toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_title = f"hyper {release}"
+
+
+# Our docstrings are made to be read where they stand, so what Sphinx needs is put in here.
+
+
+def marked_up(lines: list[str]) -> Iterator[str]:
+    """A docstring as reST: tables of names become definitions, indented blocks become code."""
+    place = 0
+    while place < len(lines):
+        block = []
+        while place < len(lines) and lines[place].strip():
+            block.append(lines[place])
+            place += 1
+        names = list(definitions(block))
+        if names:
+            for name, text in names:
+                yield f"``{name}``"
+                yield f"    {text}"
+        elif block and all(line.startswith("    ") for line in block):
+            yield from ("::", "", *block)
+        else:
+            yield from block
+        yield ""
+        while place < len(lines) and not lines[place].strip():
+            place += 1
+
+
+def definitions(block: list[str]) -> Iterator[tuple[str, str]]:
+    """The rows of `name  what it is`, whose continuations stand below the text; or nothing."""
+    name, text, column = "", "", 0
+    rows = []
+    for line in block:
+        row = re.match(r"([\w.]+(?:, [\w.]+)*)( {2,})(\S.*)", line)
+        if row is not None:
+            if name:
+                rows.append((name, text))
+            name, text, column = row[1], row[3], row.end(2)
+        elif name and re.fullmatch(r"\w+", line) and column:
+            # A name too long for its column: its text begins on the next line.
+            rows.append((name, text))
+            name, text = line, ""
+        elif name and len(line) > column and not line[:column].strip():
+            text = f"{text} {line.strip()}".strip()
+        else:
+            return
+    if name:
+        rows.append((name, text))
+    yield from rows
+
+
+def mark_up(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    if what == "data" and lines and lines[0] == (type(thing).__doc__ or "").partition("\n")[0]:
+        lines.clear()  # what its type says of itself
+    lines[:] = marked_up(lines)
+
+
+def leave_out(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+    # The fields of a named tuple: its docstring says more than "Alias for field number 1".
+    return True if type(thing).__name__ == "_tuplegetter" else None
+
+
+# What autodoc leaves out: data without a comment of its own; and values as long as a page.
+LONG = 200
+
+
+def with_data(source: str) -> str:
+    """Each `automodule` of a page with the data that it would leave out, long values hidden."""
+    return re.sub(r"^\.\. automodule:: ([\w.]+)\n", expanded, source, flags=re.MULTILINE)
+
+
+def expanded(directive: re.Match[str]) -> str:
+    from sphinx.pycode import ModuleAnalyzer
+
+    module = importlib.import_module(directive[1])
+    commented = {name for _, name in ModuleAnalyzer.for_module(directive[1]).find_attr_docs()}
+    data, hidden = [], []
+    for name in getattr(module, "__all__", ()):
+        thing = getattr(module, name)
+        if inspect.isclass(thing) or inspect.isroutine(thing) or inspect.ismodule(thing):
+            continue
+        long = len(repr(thing)) > LONG
+        if long or name not in commented:
+            data.append(f".. autodata:: {directive[1]}.{name}\n")
+            hidden += [name]
+            if long:
+                data.append("   :no-value:\n")
+    exclude = f"   :exclude-members: {', '.join(hidden)}\n" if hidden else ""
+    # First, so that the options which the page gives stay those of the module.
+    return "".join([*data, "\n", directive[0], exclude])
+
+
+def read_source(app: Any, page: str, source: list[str]) -> None:
+    if page.startswith("api/"):
+        source[0] = with_data(source[0])
+
+
+# Everything that a module says it exports has to be on one of these pages.
+
+
+def exported() -> Iterator[tuple[str, str]]:
+    """Every name of every `__all__`, with its module."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                for name in ast.literal_eval(node.value):
+                    yield module, name
+
+
+def look_for_all(app: Any, environment: Any) -> list[str]:
+    from sphinx.util import logging
+
+    documented = set(environment.get_domain("py").objects)
+    missing = [f"{module}.{name}" for module, name in exported()]
+    missing = [name for name in missing if name not in documented]
+    for name in missing:
+        logging.getLogger(__name__).warning("%s is in no page of docs/api", name)
+    return []
+
+
+def setup(app: Any) -> None:
+    # Loaded when somebody asks for them: now is when.
+    importlib.import_module("hyper.sync.connection")
+    app.connect("source-read", read_source)
+    app.connect("autodoc-skip-member", leave_out)
+    app.connect("autodoc-process-docstring", mark_up)
+    app.connect("env-check-consistency", lambda app, env: look_for_all(app, env))

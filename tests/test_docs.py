@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import inspect
 import os
 import re
@@ -37,6 +38,18 @@ PAGES = [
     *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts),
 ]
 LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+#: What console blocks may call, and what that is with the Python under test.
+COMMANDS = {"hyper": "-m hyper", "python": "", "python3": "", "http": "-m httpie"}
+
+#: What may stand in a text block, which is not run; all others are.
+NOT_RUN = {
+    "a drawing": r"[─│┌└├]|<- ",
+    "a commit's message": r"^Problem  ",
+    "work for minutes": r"\Apython3 dev (fuzz|soak|mutants|bench)\b",
+    "a server that stays": r"\Apython -m hyper\.demo --serve ",
+    "before a program of yours": r"\A[A-Z_]+=\S+ python program\.py$",
+}
 
 #: Loaded by every Python that a console block starts: the names, outside this process.
 SITE = """
@@ -99,7 +112,7 @@ class Shell:
     def __init__(self, folder: Path, server: InProcessServer, certificates: Certificates) -> None:
         self.folder = folder
         (folder / "bin").mkdir()
-        for name, prefix in (("hyper", "-m hyper"), ("python", ""), ("python3", "")):
+        for name, prefix in COMMANDS.items():
             script = folder / "bin" / name
             script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {prefix} "$@"\n')
             script.chmod(0o755)
@@ -144,7 +157,7 @@ def check_console(block: Block, shell: Shell) -> None:
             code, printed = shell.run("python3 dev help")
             assert code == 0
             assert f"\n  {words[2]} " in printed, f"{block}: dev has no verb {words[2]}"
-        elif words[0] in ("hyper", "python", "python3"):
+        elif words[0] in COMMANDS:
             code, printed = shell.run(command)
             if not expected:
                 expected = "..."
@@ -209,6 +222,46 @@ def test_every_example_of_a_page_does_what_it_says(page: Path, shell: Shell) -> 
             assert block.language == "text", f"{block}: neither python, console nor text"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_fence_is_overlooked(page: Path) -> None:
+    """What does not look like a block would never be run: indented, of tildes, without a name."""
+    text = page.read_text(encoding="utf-8")
+    opened = 0
+    directive = False
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        match = re.match(r"\s*(`{3,}|~{3,})(.*)", line)
+        if match is None:
+            continue
+        told = f"{page.relative_to(ROOT)}:{number}: {line}"
+        assert match[0] == line and line.startswith("```") and not line.startswith("````"), told
+        if inside:
+            assert line == "```", told
+            inside = False
+            continue
+        inside = True
+        directive = match[2].partition("}")[0] in ("{note", "{toctree", "{include", "{eval-rst")
+        assert directive or match[2] in ("python", "console", "text"), told
+        opened += not directive
+    assert not inside, page
+    assert opened == len(list(blocks(page)))
+
+
+def test_what_is_not_run_has_a_reason(shell: Shell) -> None:
+    seen = set()
+    _, verbs = shell.run("python3 dev help")
+    _, options = shell.run("python -m hyper.demo --help")
+    for block in (block for page in PAGES for block in blocks(page) if block.language == "text"):
+        kinds = {kind for kind, look in NOT_RUN.items() if re.search(look, block.text, re.M)}
+        assert kinds, f"{block} is not run, and nobody says why"
+        assert not re.search(r"^(>>> |\$ |from \w+ import|import )", block.text, re.M), str(block)
+        for verb in re.findall(r"^python3 dev (\w+)", block.text, re.M):
+            assert f"\n  {verb} " in verbs, f"{block}: dev has no verb {verb}"
+        assert "--serve" in options
+        seen |= kinds
+    assert seen == set(NOT_RUN), "a reason that nobody gives any more"
+
+
 def test_the_pages_have_the_examples_that_matter() -> None:
     seen = {page.relative_to(ROOT).as_posix(): list(blocks(page)) for page in PAGES}
     assert sum(map(len, seen.values())) > 20
@@ -268,6 +321,25 @@ def test_the_tree_of_errors_is_the_tree_of_the_code() -> None:
     }
     assert len(real) > 8
     assert drawn == real | {("Exception", ""), ("OSError", "Exception")}
+
+
+def test_every_name_that_is_exported_is_in_the_reference() -> None:
+    """By its module as a whole, or by itself; the build of the pages holds what came of it."""
+    text = "\n".join(page.read_text("utf-8") for page in (DOCS / "api").rglob("*.md"))
+    modules = set(re.findall(r"^\.\. automodule:: ([\w.]+)$", text, re.M))
+    names = set(re.findall(r"^\.\. auto(?:class|data|function):: ([\w.]+)$", text, re.M))
+    specification = importlib.util.spec_from_file_location("conf", DOCS / "conf.py")
+    assert specification is not None and specification.loader is not None
+    conf = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(conf)
+    exported = list(conf.exported())
+    assert len(exported) > 400
+    missing = [
+        f"{module}.{name}"
+        for module, name in exported
+        if module not in modules and f"{module}.{name}" not in names
+    ]
+    assert missing == []
 
 
 def test_decisions_are_numbered_once() -> None:

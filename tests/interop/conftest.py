@@ -14,11 +14,17 @@ from cryptography.hazmat.primitives import serialization
 
 from ..certificates import Certificates
 from .kinds import BACKEND, KINDS
+from .results import Results
 from .servers import Server, ServerError, Site
 from .tree import Tree, plant, uproot
 
 #: A missing server skips its tests by name; with this it fails them (for CI).
 REQUIRED = os.environ.get("HYPER_REQUIRE_SERVERS") == "1"
+
+
+#: Where to keep what the run found; `results.py` makes a table of it.
+KEPT = os.environ.get("HYPER_INTEROP_RESULTS")
+RESULTS = Results()
 
 
 class Ring:
@@ -105,9 +111,18 @@ def real(request: pytest.FixtureRequest, ring: Ring) -> Server:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put what the server wrote beside what the test says."""
+    """Put what the server wrote beside what the test says; note how it ended."""
     report = yield
+    chosen = getattr(getattr(item, "callspec", None), "params", {})
+    peer = chosen.get("real", chosen.get("name"))
+    RESULTS.add(report.nodeid, report.outcome, peer if peer in KINDS else None)
     server = getattr(item, "funcargs", {}).get("real")
     if isinstance(server, Server) and report.failed and server.log():
         report.sections.append((f"{server.kind.name} wrote", server.log()))
     return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if KEPT and RESULTS.tests:
+        programs = {name: kind.program for name, kind in KINDS.items()}
+        RESULTS.save(Path(KEPT), programs, more=session.config.getoption("lf", False))
