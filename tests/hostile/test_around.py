@@ -445,6 +445,39 @@ def test_what_one_connection_has_decoded_tells_another_one_nothing(scene: Stage)
     assert coded not in huffman.decoded
 
 
+def test_field_names_that_a_server_makes_up_are_not_kept_for_the_process(
+    scene: Stage, certificates: Certificates
+) -> None:
+    """How a name is spelled for ``http.client`` is remembered: few names, and short ones."""
+
+    def inventive(talk: Talk) -> None:
+        talk.greet()
+        number = 0
+        while True:
+            asked = talk.hear_request()
+            number += 1
+            name = f"x-{number:04}-" + "y" * 16_000
+            talk.answer(asked.stream_id, b"fine", [(":status", "200"), (name, "1")])
+            talk.record.clear()
+
+    with scene(inventive) as play, DropIn(play.port, certificates.authority) as caller:
+        caller.ask()
+        gc.collect()
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            for _ in range(40):
+                answer = caller.ask()
+                assert answer.body == b"fine" and max(map(len, answer.fields)) > 16_000
+            del answer
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        # What the connection remembers of two responses or three, and nothing of the others.
+        assert after - before < 10 * 16_000
+
+
 def test_an_error_of_one_thread_is_not_another_ones(scene: Stage) -> None:
     """Each has a copy, with its own traceback, whatever one connection error did to all."""
 

@@ -31,8 +31,10 @@ _SPELLINGS: Final = {
 
 _NAMES: Final[dict[bytes, str]] = {}
 
-#: Names whose spelling is remembered; servers make few of their own.
+#: Names whose spelling is remembered, for the whole process, and the octets of the longest;
+#: servers make few of their own, and short ones.
 MAX_SPELLINGS: Final = 1000
+MAX_SPELLING_LENGTH: Final = 64
 
 
 def response_head(status: int, fields: Fields, chunked: bool, closes: bool) -> bytes:
@@ -69,13 +71,13 @@ def _write(parts: list[bytes], fields: Iterable[tuple[bytes, bytes]]) -> None:
 
 def _spell_out(name: bytes) -> str:
     text = (_SPELLINGS.get(name) or _spell(name))[:-2].decode("ascii", "replace")
-    if len(_NAMES) < MAX_SPELLINGS:
+    if len(_NAMES) < MAX_SPELLINGS and len(name) <= MAX_SPELLING_LENGTH:
         _NAMES[name] = text
     return text
 
 
 def _spell(name: bytes) -> bytes:
     spelling = b"-".join(word.capitalize() for word in name.split(b"-")) + b": "
-    if len(_SPELLINGS) < MAX_SPELLINGS:
+    if len(_SPELLINGS) < MAX_SPELLINGS and len(name) <= MAX_SPELLING_LENGTH:
         _SPELLINGS[name] = spelling
     return spelling

@@ -52,6 +52,17 @@ def test_no_more_spellings_are_remembered_than_there_is_room_for(
     assert len(rendering._SPELLINGS) == len(rendering._NAMES) == before
 
 
+def test_long_names_are_not_remembered() -> None:
+    """They are a server's to make, and stay for the whole process."""
+    longest = b"x" * rendering.MAX_SPELLING_LENGTH
+    for name in (longest, longest + b"x"):
+        assert spelled(name).encode() == name.capitalize()
+        assert last_chunk([(name, b"1")]) == b"0\r\n" + name.capitalize() + b": 1\r\n\r\n"
+        kept = name == longest
+        assert (rendering._NAMES.pop(name, None) is not None) is kept
+        assert (rendering._SPELLINGS.pop(name, None) is not None) is kept
+
+
 def test_chunks_and_trailers() -> None:
     assert chunk_head(4096) == b"1000\r\n"
     assert last_chunk([]) == b"0\r\n\r\n"
