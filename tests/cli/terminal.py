@@ -91,6 +91,10 @@ class Terminal:
         self.code = self.process.wait(PATIENCE)
         return self.seen
 
+    def resize(self, columns: int) -> None:
+        """Make it so wide from now on."""
+        termios.tcsetwinsize(self._ours, (24, columns))
+
     def type(self, text: str) -> None:
         """Press keys; ``\\x03`` is Ctrl-C."""
         os.write(self._ours, text.encode())

@@ -45,9 +45,11 @@ from hyper.trace.events import (
 )
 
 from ..certificates import Certificates
+from ..cli.terminal import Terminal
 from ..servers import InProcessServer
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +136,25 @@ def test_on_a_terminal_it_is_drawn_while_it_happens_and_fits() -> None:
     assert "\x1b[33m─" in said
 
 
+def test_a_terminal_that_becomes_narrower_breaks_what_it_shows() -> None:
+    """A picture is taken back with as many lines as it has by then."""
+    with Terminal(["--waterfall", "demo:/drip?duration=10&numbytes=200"], columns=100) as terminal:
+        terminal.until(lambda seen: seen.count("200\x1b[0m") > 1)
+        terminal.resize(30)
+        again = re.compile(r"\x1b\[([4-9]|\d\d)A.*\x1b\[3A", re.DOTALL)
+        seen = terminal.until(again.search)
+        terminal.type("\x03")
+        terminal.end()
+    pictures = re.split(r"\x1b\[(\d+)A\r\x1b\[J", COLOURS.sub("", seen))
+    at = next(at for at in range(1, len(pictures), 2) if pictures[at] != "3")
+    wide, back, narrow = pictures[at - 1 : at + 2]
+    lines = wide.splitlines()
+    assert len(lines) == 3
+    assert 60 < len(lines[0]) < 100
+    assert int(back) == sum(-(-len(line) // 30) for line in lines)
+    assert max(len(line) for line in narrow.splitlines()) < 30
+
+
 def test_no_colour_where_nobody_wants_one() -> None:
     said = on_a_terminal("--waterfall", "demo:/get", NO_COLOR="1")
     assert re.search(r"\x1b\[[0-9;]*m", said) is None
@@ -167,11 +188,11 @@ def test_a_reader_who_is_gone_ends_no_request() -> None:
 
 
 def test_no_thread_is_left_of_a_picture() -> None:
-    class Terminal(io.StringIO):
+    class Screen(io.StringIO):
         def isatty(self) -> bool:
             return True
 
-    output = Terminal()
+    output = Screen()
     before = threading.active_count()
     picture = Waterfall(Timeline(), output)
     picture.start()

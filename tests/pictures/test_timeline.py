@@ -16,7 +16,7 @@ from haralyzer import HarParser
 from hyper import HTTP11Connection, HTTP20Connection
 from hyper.demo import DemoServer
 from hyper.trace import Timeline, timeline
-from hyper.trace.drawing import seconds, size, waterfall
+from hyper.trace.drawing import seconds, size, waterfall, without_colours
 from hyper.trace.events import (
     Answered,
     BodyBegan,
@@ -138,14 +138,18 @@ def test_an_open_stream_is_drawn_up_to_now_and_a_short_one_is_seen() -> None:
     assert "✗ reset" in lines[-1]
 
 
-@pytest.mark.parametrize("width", [1, 40, 79, 80, 200])
-def test_no_row_is_wider_than_it_may_be(visit: Timeline, width: int) -> None:
+@pytest.mark.parametrize("width", [1, 10, 40, 79, 80, 200])
+def test_no_line_is_wider_than_it_may_be(visit: Timeline, width: int) -> None:
     lines = waterfall(visit, width=width)
-    assert max(map(len, lines)) <= max(width, 75)
-    rows = [line for line in lines if " GET " in line]
-    assert len(rows) == len(visit.streams)
-    if width > 60:
-        assert max(map(len, rows)) <= width
+    assert max(map(len, lines)) <= width
+    assert len(lines) == len(visit.streams) + 2
+    if width >= 10:
+        assert sum(" GET " in line for line in lines) == len(visit.streams)
+    coloured = waterfall(visit, width=width, colours=True)
+    assert [without_colours(line) for line in coloured] == lines
+    for line in coloured:
+        # What is cut off leaves no colour behind.
+        assert "\x1b" not in line or line.rstrip(" ").endswith("\x1b[0m") or width > 40
 
 
 def test_the_last_rows_are_kept_where_there_is_room_for_some(visit: Timeline) -> None:

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from typing import Final, TextIO
 
-from ..trace.drawing import ASCII, waterfall
+from ..trace.drawing import ASCII, waterfall, without_colours
 from ..trace.timeline import Timeline
 
 __all__ = ["Waterfall"]
@@ -32,7 +32,7 @@ class Waterfall:
         self.output = output
         self.colours = colours
         self.live = live and output.isatty()
-        self._height = 0
+        self._drawn: list[int] = []  # columns of each line of the last picture
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -69,8 +69,10 @@ class Waterfall:
             rows=None if last or not terminal else max(rows - 1, 4),
             colours=self.colours,
         )
-        back = f"\x1b[{self._height}A\r\x1b[J" if self._height else ""
-        self._height = 0 if last else len(lines)
+        # Terminals that have become narrower broke the lines that they show.
+        height = sum(max(1, -(-drawn // max(columns, 1))) for drawn in self._drawn)
+        back = f"\x1b[{height}A\r\x1b[J" if height else ""
+        self._drawn = [] if last else [len(without_colours(line)) for line in lines]
         self._write(back + "".join(f"{line}\n" for line in lines))
 
     def _write(self, text: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from .timeline import StreamRecord, Timeline
 
-__all__ = ["Palette", "seconds", "size", "waterfall"]
+__all__ = ["Palette", "seconds", "size", "waterfall", "without_colours"]
 
 #: What stands for a moment of a stream: it waits for a stream to come free, for its request to be
 #: sent and answered, for the body; the body comes.
@@ -15,6 +16,8 @@ QUEUED, WAITING, HEAD, BODY = "·", "─", "▒", "█"
 ASCII: Final[dict[int, str]] = str.maketrans(
     {"·": ".", "─": "-", "▒": "=", "█": "#", "✗": "x", "◆": "*", "…": "~"}
 )
+
+_ESCAPES: Final = re.compile(r"(\x1b\[[0-9;]*m)")
 
 #: Columns of what stands behind a bar: ``404  123 kB  1.23 s``.
 TAIL: Final = 19
@@ -53,6 +56,7 @@ def waterfall(
         now = timeline.now
     if not streams:
         return []
+    edge = max(width, 1)
     width = max(width, NARROWEST)
     left_out = 0
     if rows is not None and len(streams) > rows - 2:
@@ -73,7 +77,7 @@ def waterfall(
         bar = _bar(stream, start, span, now, bar_width, palette)
         lines.append(f"{_fit(label, label_width)} {bar} {_tail(stream, palette)}")
     lines.append(_legend(streams, palette))
-    return lines
+    return [_cut(line, edge, palette) for line in lines]
 
 
 def _label(stream: StreamRecord) -> str:
@@ -85,6 +89,17 @@ def _label(stream: StreamRecord) -> str:
 
 def _fit(text: str, width: int) -> str:
     return text.ljust(width) if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _cut(line: str, width: int, palette: Palette) -> str:
+    """The beginning of a line, ``width`` columns of it: one that a terminal breaks is two."""
+    parts = _ESCAPES.split(line)
+    room = width
+    for place in range(0, len(parts), 2):
+        if len(parts[place]) > room:
+            return "".join([*parts[:place], parts[place][:room], palette.reset])
+        room -= len(parts[place])
+    return line
 
 
 def _scale(span: float, label_width: int, bar_width: int, palette: Palette) -> str:
@@ -153,6 +168,11 @@ def _legend(streams: list[StreamRecord], palette: Palette) -> str:
     if any(stream.reset is not None for stream in streams):
         parts.append(f"{palette.trouble}✗{palette.reset} reset")
     return "  ".join(parts)
+
+
+def without_colours(line: str) -> str:
+    """What is to be seen of a line."""
+    return _ESCAPES.sub("", line)
 
 
 def seconds(value: float) -> str:
