@@ -434,7 +434,6 @@ class Server:
             with self.news:
                 self.news.notify_all()
 
-
     def _act(self, script: Script, talk: Talk) -> None:
         try:
             script(talk)
@@ -622,6 +621,10 @@ class Scene:
         if self.server.trouble is not None:
             raise self.server.trouble
         threads, descriptors = self._before
+        # The client is closed by now. Another server of the test's may not have heard of it yet.
+        until = monotonic() + PATIENCE
+        for thread in set(threading.enumerate()) - threads:
+            thread.join(max(until - monotonic(), 0))
         left = set(threading.enumerate()) - threads
         assert not left, f"threads left behind: {left}"
         if _descriptors() - descriptors:

@@ -14,7 +14,7 @@ from hyper.http20.exceptions import ErrorCode, ProtocolError, StreamResetError
 from ..certificates import Certificates
 from ..peer import OK
 from .doors import HTTP2_DOORS, DropIn, Kind
-from .peer import PATIENCE, Scene, Stage, Talk, bounded
+from .peer import PATIENCE, Scene, Script, Stage, Talk, bounded
 
 BODY = bytes(range(256)) * 1200
 PIECE = bytes(16_000)
@@ -184,9 +184,7 @@ def test_a_window_that_goes_up_and_down_all_the_time_is_never_overrun(scene: Sta
 @pytest.mark.parametrize(
     ("stream", "connection"), [(1_000, 2**31 - 1 - 65_535), (2**31 - 1, 0)], ids=["stream", "both"]
 )
-def test_the_narrower_of_the_two_windows_counts(
-    scene: Stage, stream: int, connection: int
-) -> None:
+def test_the_narrower_of_the_two_windows_counts(scene: Stage, stream: int, connection: int) -> None:
     """§6.9.1; where the connection's is the wider, others overran the stream's by an octet."""
 
     def script(talk: Talk) -> None:
@@ -344,6 +342,53 @@ def test_an_early_answer_is_delivered_over_http_1(scene: Stage, end: str) -> Non
 
     with scene(script, http1=True) as play:
         assert post(play, bytes(64 * MIB)) == (413, b"enough")
+        play.renewed()
+
+
+def answer_in_http1(talk: Talk) -> None:
+    talk._until(b"\r\n\r\n")
+    talk.say_http1(b"HTTP/1.1 413 Enough\r\ncontent-length: 6\r\n\r\nenough")
+    talk.deaf()
+
+
+def flooded(talk: Talk) -> None:
+    """Room without end, and nobody who reads: what the client reads next, it reads while it is
+    stuck in the midst of writing."""
+    talk.greet(initial_window_size=2**31 - 1)
+    talk.hear_request()
+    talk.window_update(0, 2**31 - 1 - 65_535)
+    heard = 0
+    while heard <= 65_535:
+        heard += talk.hear("DATA").size
+
+
+def answer_and_say_goodbye(talk: Talk) -> None:
+    flooded(talk)
+    with talk.one_read():
+        talk.goaway(1)
+        talk.headers(1, [(":status", "413")])
+        talk.data(1, b"enough", end=True)
+        talk.rst_stream(1, ErrorCode.NO_ERROR)
+    talk.deaf()
+
+
+def break_a_rule(talk: Talk) -> None:
+    flooded(talk)
+    talk.frame("PING", 0, 1, b"12345678")
+    talk.deaf()
+
+
+@pytest.mark.parametrize("script", [answer_in_http1, answer_and_say_goodbye, break_a_rule])
+def test_a_connection_that_has_no_use_any_more_is_closed_though_its_server_does_not_read(
+    scene: Stage, script: Script
+) -> None:
+    """Octets that nobody will ever read must not keep a socket open."""
+    with scene(script, http1=script is answer_in_http1) as play:
+        if script is break_a_rule:
+            play.fails(ProtocolError, "PING", ask=lambda: post(play, bytes(64 * MIB)))
+        else:
+            assert post(play, bytes(64 * MIB)) == (413, b"enough")
+        assert play.client._pump.transport.closed
         play.renewed()
 
 

@@ -325,9 +325,7 @@ ENDLESS_RECORD = b"\x16\x03\x03\x3f\xff\x02\x00\x3f\xfb" + bytes(16_000)
 
 @pytest.mark.parametrize("says", [b"", ENDLESS_RECORD], ids=["silence", "octet by octet"])
 @pytest.mark.parametrize("kind", [HTTP20Connection, HTTP11Connection])
-def test_it_holds_for_the_tls_handshake(
-    certificates: Certificates, kind: Any, says: bytes
-) -> None:
+def test_it_holds_for_the_tls_handshake(certificates: Certificates, kind: Any, says: bytes) -> None:
     listener, thread = silent_server(says)
     with listener:
         connection = kind(

@@ -216,7 +216,10 @@ class Guarded:
         transport = self.transport
         try:
             if self._writer is None and transport.unsent and not transport.flush():
-                return
+                protocol = self.protocol
+                if protocol.accepting or not (protocol.idle or protocol.closed):
+                    return
+                # Nothing is left to wait for: what the peer does not read is its own loss.
             self._held = 0
             data = self.protocol.data_to_send()
             if data:
