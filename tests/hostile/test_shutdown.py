@@ -8,17 +8,29 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
+import hyper.client
 from hyper import HTTPConnection
 from hyper.http20.exceptions import ConnectionError, ErrorCode, HTTP20Error, StreamResetError
 
 from ..certificates import Certificates
 from ..peer import OK
-from .doors import HTTP2_DOORS, DropIn, Kind
+from ..servers import InProcessServer
+from .doors import (
+    HTTP2_DOORS,
+    Answer,
+    DropIn,
+    Httpx,
+    Kind,
+    Native,
+    Native20,
+    Requests,
+    Urllib3,
+)
 from .peer import PATIENCE, Scene, Script, Stage, Talk
 
 #: Fits one frame, so that it can be said back.
@@ -444,6 +456,104 @@ def test_a_burst_on_a_new_connection_keeps_to_whatever_limit_comes(
         with play.client.together():
             keys = [play.client.request("GET", "/") for _ in range(10)]
         assert [play.client.get_response(key).read() for key in keys] == [b"one by one"] * 10
+
+
+class Crowded(InProcessServer):
+    """hypercorn, which ends the connection of who opens more streams than it allows (§5.1.2).
+
+    callers  where requests came from: a port for each connection
+    """
+
+    def __init__(self, certificates: Certificates, allowed: int) -> None:
+        self.callers: set[int] = set()
+        super().__init__(certificates, self.answer, h2_max_concurrent_streams=allowed)
+
+    async def answer(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            while True:
+                kind = (await receive())["type"]
+                await send({"type": f"{kind}.complete"})
+                if kind == "lifespan.shutdown":
+                    return
+        self.callers.add(scope["client"][1])
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": scope["path"].encode() + b" " + body})
+
+
+class Sharing(DropIn):
+    """``hyper.client`` as libraries use it: a connection for each thread, over one of HTTP/2's."""
+
+    def open(self) -> None:
+        self.context = hyper.client.create_default_context(cafile=str(self.trusts), share=True)
+
+    def ask(
+        self,
+        path: str = "/",
+        method: str = "GET",
+        headers: Iterable[tuple[Any, Any]] = (),
+        body: Any = None,
+    ) -> Answer:
+        connection = hyper.client.HTTPSConnection(
+            self.host, self.port, timeout=PATIENCE, context=self.context
+        )
+        try:
+            connection.request(method, path, body, dict(headers))
+            response = connection.getresponse()
+            return Answer(response.status, response.read(), dict(response.getheaders()))
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("allowed", [1, 3])
+@pytest.mark.parametrize(
+    "door", [Native20, Native, Sharing, Requests, Urllib3, Httpx], ids=lambda door: door.__name__
+)
+def test_sixteen_threads_at_once_lose_nothing_to_a_server_that_allows_few_streams(
+    certificates: Certificates, door: Kind, allowed: int
+) -> None:
+    """The first request of each connection is sent before its limit is known."""
+    server = Crowded(certificates, allowed)
+    wrong: list[Any] = []
+    try:
+        for turn in range(4):
+            barrier = threading.Barrier(16)
+            with door(server.port, certificates.authority) as caller:
+
+                def ask(number: int, caller: Any = caller, barrier: Any = barrier) -> None:
+                    barrier.wait(PATIENCE)
+                    for again in range(3):
+                        # Every other one has a body, which keeps its stream open for longer.
+                        body = b"%d" % number * 3000 if number % 2 else None
+                        try:
+                            answer = caller.ask(f"/{number}/{again}", "PUT", (), body)
+                        except Exception as error:
+                            wrong.append((number, again, error))
+                        else:
+                            if answer.body != b"/%d/%d " % (number, again) + (body or b""):
+                                wrong.append((number, again, answer))
+
+                threads = [
+                    threading.Thread(target=ask, args=(number,), daemon=True)
+                    for number in range(16)
+                ]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join(3 * PATIENCE)
+                assert not any(thread.is_alive() for thread in threads)
+            assert wrong == []
+            if door in (Native20, Native, Httpx):  # the others let go of what nobody holds
+                assert len(server.callers) == turn + 1
+    finally:
+        server.stop()
 
 
 def test_close_from_another_thread_ends_every_wait_at_once(scene: Stage) -> None:
