@@ -415,7 +415,7 @@ def test_a_response_that_is_collected_anywhere_is_cancelled_and_locks_nobody_out
                 assert get(connection) == PAGE
                 ids = [connection.request("GET", "/never") for _ in range(80)]
                 responses = [connection._unclaimed.pop(stream_id) for stream_id in ids]
-                connection._mine.responses.clear()
+                connection._mine.keys.clear()
                 resets.reset.clear()
                 collecting = Collecting(responses, skip)
                 del responses

@@ -125,7 +125,7 @@ def test_a_long_connection_keeps_nothing_of_what_is_over() -> None:
             connection.get_response().read()
         pump = connection._pump
         assert pump is not None and pump.protocol.idle
-        assert not connection._unclaimed and len(connection._mine.responses) <= 1
+        assert not connection._unclaimed and len(connection._mine.keys) <= 1
 
         def ours() -> int:
             gc.collect()

@@ -45,6 +45,19 @@ def test_an_id_that_is_still_waited_for_is_not_given_again(server: InProcessServ
         assert connection.get_response().read() == b"hello, world"
 
 
+def test_nor_are_those_after_it(server: InProcessServer) -> None:
+    with HTTPConnection("localhost", server.plain_port, timeout=10) as connection:
+        connection.request("GET", "/hello")
+        connection.get_response().read()
+        assert connection.request("GET", "/hello") == 3
+        connection.close()
+        # Stream 1 would be free, and the next one would have the id that is waited for.
+        assert connection.request("GET", "/upload") is None
+        assert connection.request("GET", "/hello") is None
+        with suppress(ConnectionError):
+            assert connection.get_response(3).stream_id == 3
+
+
 def test_octets_of_http_2_may_come_with_the_101() -> None:
     said: list[bytes] = []
 

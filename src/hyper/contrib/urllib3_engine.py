@@ -118,30 +118,17 @@ class Engine(HTTP20Connection):
         response = self._unclaimed.get(stream_id)
         if response is not None:
             response._timeout = seconds
-        try:
-            return self.get_response(stream_id)
-        finally:
-            self._let_go()
+        return self.get_response(stream_id)
 
     def forget(self, stream_id: int) -> None:
         """Give up a request whose response nobody has asked for, nor will."""
         response = self._unclaimed.pop(stream_id, None)
         if response is not None:
-            response._claimed = True
             response.close()
-            self._let_go()
 
     def drop(self, stream_id: int) -> None:
         """The same for the garbage collector, which may come while any lock is held."""
-        response = self._unclaimed.pop(stream_id, None)
-        if response is not None:
-            response._claimed = True
-
-    def _let_go(self) -> None:
-        # A response that its reader drops must not be kept alive until this thread asks again.
-        mine = self._mine.responses
-        while mine and mine[-1]._claimed:
-            mine.pop()
+        self._unclaimed.pop(stream_id, None)
 
 
 class Shared:

@@ -18,7 +18,7 @@ from ..http20.protocol import HTTP20Protocol
 from ..http20.window import BaseFlowControlManager, FlowControlManager
 from .compat import FormerConnection
 from .patience import Patience
-from .piecewise import Piecewise
+from .piecewise import LEFT_KEYS, Piecewise
 from .proxy import Proxy
 from .pump import Trace
 from .request import Headers, Octets, Origin, Trailers, host_and_port, octets
@@ -202,11 +202,11 @@ class HTTPConnection(Piecewise):
             self._complete_or_repeat(response)
         stream_id = response.stream_id
         response._key = key = object() if stream_id is None else stream_id
-        mine = self._mine.responses
-        while mine and mine[0]._claimed:
-            mine.popleft()
-        mine.append(response)
+        mine = self._mine.keys
+        mine.append(key)
         self._unclaimed[key] = response
+        if len(mine) > 2 * len(self._unclaimed) + LEFT_KEYS:
+            self._forget_claimed(mine)
         if self.enable_push:
             self._watch_pushes(response)
         return stream_id
@@ -235,7 +235,9 @@ class HTTPConnection(Piecewise):
                 self._send_held()
 
     def _send_held(self) -> None:
-        for pump in [self._pump, *self._former]:
+        with self._lock:
+            pumps = [self._pump, *self._former]
+        for pump in pumps:
             if pump is not None and pump.holds:
                 pump.flush()
 
@@ -252,21 +254,20 @@ class HTTPConnection(Piecewise):
         Raises ValueError when there is no such request; TimeoutError when there is no head
         within the timeout; HTTP20Error and OSError when the request failed.
         """
-        mine = self._mine.responses
         response: Response | None
         if stream_id is not None:
             response = self._unclaimed.pop(stream_id, None)
             if response is None:
                 raise self._nothing_to_claim(stream_id)
         else:
+            mine = self._mine.keys
             while True:
                 if not mine:
                     response = self._oldest_without_id()
                     break
-                response = mine.popleft()
-                if self._unclaimed.pop(response._key, None) is response:
+                response = self._unclaimed.pop(mine.popleft(), None)
+                if response is not None:
                     break
-        response._claimed = True
         exchange = response._exchange
         if exchange.headers is None:
             self._await_head(response)
@@ -370,6 +371,11 @@ class HTTPConnection(Piecewise):
             raise ValueError(f"an error code has 32 bits (RFC 9113 §7), not {error_code}")
         with self._lock:
             pump, self._pump = self._pump, None
+            formers = list(self._former)
+            if pump is not None:
+                self._note_last_id(pump)
+            if not (self._unclaimed or self._sending):
+                self._last_id = None  # no id of this connection means anything any more
             if self._dialling is not None:
                 self._dialling.unwanted = True
             self._drafts.clear()
@@ -377,7 +383,7 @@ class HTTPConnection(Piecewise):
             if error_code is not None and isinstance(pump.protocol, HTTP20Protocol):
                 pump.protocol.farewell = error_code
             pump.close()
-        for former in list(self._former):
+        for former in formers:
             former.close()
 
     def _nothing_to_claim(self, stream_id: int | None) -> ValueError:

@@ -101,6 +101,8 @@ class Dialler:
         # Guarded by the lock, which nobody holds while waiting.
         self._lock = allocate_lock()
         self._pump: Pump | None = None
+        # The newest id of connections before this one.
+        self._last_id: int | None = None
         self._dialling: _Dial | None = None
         # Connections that take no new requests, as long as somebody may read from them.
         self._former: WeakSet[Pump] = WeakSet()
@@ -189,6 +191,8 @@ class Dialler:
                 gate.release()
 
     def _open(self, dial: _Dial, asked: Asked | None) -> tuple[Pump, Exchange | None]:
+        if self._pump is not None:
+            self._note_last_id(self._pump)
         trace = self.trace or asked_for_trace()
         make: Callable[[Protocol, Transport], Pump] = Pump
         if trace is None:
@@ -212,7 +216,8 @@ class Dialler:
                 and asked.body is None
                 and not asked.piecewise
                 and asked.method != b"CONNECT"
-                and 1 not in self._unclaimed
+                # Who agrees begins with stream 1, whose id must not stand for another request.
+                and not any(isinstance(key, int) for key in list(self._unclaimed))
             ):
                 dial.connected = True
                 return pump, self._ask_for_http20(pump, protocol, asked)
@@ -342,14 +347,14 @@ class Dialler:
     def _next_stream_id(self) -> int:
         """Where the ids of the next connection begin.
 
-        They go on counting while responses of the former one may be asked for, so that an id
-        means one request only.
+        They go on counting while somebody may name a request by its id, so that it means one only.
         """
-        former = self._pump
-        last = former.last_id if former is not None else None
-        if last is None or last >= LAST_COMFORTABLE_ID:
-            return 1
-        return last + 2
+        last = self._last_id
+        return 1 if last is None or last >= LAST_COMFORTABLE_ID else last + 2
+
+    def _note_last_id(self, pump: Pump) -> None:
+        if pump.last_id is not None:
+            self._last_id = pump.last_id
 
     def _inherit(self) -> None:
         """In the child of a fork: whoever was dialling is not here."""

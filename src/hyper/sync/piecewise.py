@@ -6,6 +6,7 @@ read in any order, from one thread or from two.
 
 from __future__ import annotations
 
+from collections import deque
 from time import monotonic
 from typing import Final
 from weakref import WeakValueDictionary, ref
@@ -29,6 +30,10 @@ WITHOUT_BODY: Final = frozenset((b"GET", b"HEAD", b"TRACE"))
 #: Requests that were begun and whose head is not complete, by all threads together. Who begins
 #: another one has given up the oldest.
 MAX_DRAFTS: Final = 100
+
+#: Keys of responses that one thread keeps though they were claimed by their id, and twice as many
+#: as there are unclaimed ones: so that to go through them is rare.
+LEFT_KEYS: Final = 100
 
 
 class Piecewise(Pushes):
@@ -151,8 +156,11 @@ class Piecewise(Pushes):
             self._send(response, message_body, False, ())
         elif pump.transport.unsent:
             self._complete(response)
-        self._mine.responses.append(response)
+        mine = self._mine.keys
+        mine.append(response._key)
         self._unclaimed[response._key] = response
+        if len(mine) > 2 * len(self._unclaimed) + LEFT_KEYS:
+            self._forget_claimed(mine)
         if self.enable_push:
             self._watch_pushes(response)
 
@@ -247,6 +255,12 @@ class Piecewise(Pushes):
             which = "in this thread" if stream_id is None else f"under the id {stream_id}"
             raise ValueError(f"no request has been begun {which}; call putrequest() first")
         return draft
+
+    def _forget_claimed(self, keys: deque[object]) -> None:
+        """Drop the keys of responses that were claimed by their id."""
+        left = [key for key in keys if key in self._unclaimed]
+        keys.clear()
+        keys.extend(left)
 
     def _forget(self, draft: Draft) -> None:
         if self._mine.draft is draft:

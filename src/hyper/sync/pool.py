@@ -85,8 +85,12 @@ class Pool:
         Waits for another thread that is making one, ``timeout`` seconds at most; then raises
         TimeoutError. After None, ``add`` or ``refuse`` has to be called.
         """
-        while self.dropped:
-            self.leave(self.dropped.popleft())
+        while True:
+            try:
+                dropped = self.dropped.popleft()
+            except IndexError:  # another thread may have taken the last one
+                break
+            self.leave(dropped)
         deadline = None if timeout is None else monotonic() + timeout
         while True:
             gate = None

@@ -42,7 +42,7 @@ class Draft:
 class Mine(local):
     """What the calling thread has begun on a connection.
 
-    responses  in the order of their requests, claimed ones included
+    keys       of responses, in the order of their requests; of some that were claimed, too
     latest     the newest request, where pushes may come along with it
     draft      the newest request whose head is being written
     sending    the newest request whose body is being sent
@@ -56,7 +56,7 @@ class Mine(local):
     patience: Patience | None = None
 
     def __init__(self) -> None:
-        self.responses: deque[Response] = deque()
+        self.keys: deque[object] = deque()
         self.latest: Exchange | None = None
         self.draft: Draft | None = None
         self.sending: ReferenceType[Response] | None = None
@@ -116,7 +116,6 @@ class HTTP20Push:
         self._taken = True
         exchange = self._exchange
         response = HTTP20Response(self._pump, exchange, self._asked, self._timeout)
-        response._claimed = True
         deadline = None if self._timeout is None else monotonic() + self._timeout
         if not self._pump.wait(exchange, has_head, deadline):
             raise response._timed_out("response head")

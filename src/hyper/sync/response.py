@@ -98,7 +98,6 @@ class Response:
 
     # The defaults stand on the class: most responses never change them.
     _exchange = _NOTHING
-    _claimed = False  # get_response() has given it to somebody
     _key: object = None  # what it is claimed by: the id that request() returned, or its own
     _repeated = False  # the request has been sent a second time
     _turns = 0  # how often it waited for a turn on a connection that ended before it came

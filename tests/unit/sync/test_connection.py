@@ -7,6 +7,7 @@ import ssl
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -35,6 +36,7 @@ from hyper.http20.exceptions import (
 from hyper.http20.window import FlowControlManager
 from hyper.sync import dial
 from hyper.sync import dialling as dialling_module
+from hyper.sync.piecewise import LEFT_KEYS
 from hyper.sync.pump import Pump
 
 from ...certificates import Certificates
@@ -223,8 +225,66 @@ def test_without_an_id_claimed_ones_are_passed_over(playing: Playing) -> None:
     connection.get_response(first).read()
     assert connection.get_response().stream_id == third
     fourth = connection.request("GET", "/")
-    assert len(connection._mine.responses) == 1
+    assert list(connection._unclaimed) == [fourth]
     assert connection.get_response(fourth).read() == b"7"
+
+
+@pytest.mark.parametrize("piecewise", [False, True])
+def test_responses_claimed_by_id_are_not_kept(playing: Playing, piecewise: bool) -> None:
+    """However many there are, and although an older one is never claimed."""
+    _, connection = playing()
+    connection.request("GET", "/")
+
+    def ask() -> Any:
+        if not piecewise:
+            return connection.request("GET", "/")
+        stream_id = connection.putrequest("GET", "/")
+        connection.endheaders()
+        return stream_id
+
+    before = ask()
+    for _ in range(3 * LEFT_KEYS):
+        after = ask()
+        response = connection.get_response(before)
+        response.read()
+        gone = weakref.ref(response)
+        del response
+        assert gone() is None
+        before = after
+    assert len(connection._mine.keys) <= LEFT_KEYS + 4
+    connection.get_response().read()
+    assert connection.get_response().stream_id == before
+
+
+def test_a_response_that_was_claimed_by_id_and_dropped_is_cancelled(playing: Playing) -> None:
+    def begin(heard: Heard) -> None:
+        heard.greet()
+        heard.head(heard.until_end())
+        heard.stay()
+
+    _, connection = playing(begin)
+    stream_id = connection.request("GET", "/")
+    response = connection.get_response(stream_id)
+    del response
+    pump = connection._pump
+    assert pump is not None and len(pump.abandoned) == 1
+
+
+def test_an_id_means_one_request_also_after_close(playing: Playing) -> None:
+    def answer_the_second(heard: Heard) -> None:
+        heard.greet()
+        stream_id = heard.until_end()
+        if stream_id > 1:
+            heard.answer(stream_id, b"second")
+        heard.stay()
+
+    _, connection = playing(answer_the_second)
+    assert connection.request("GET", "/") == 1
+    connection.close()
+    assert connection.request("GET", "/") == 3
+    with pytest.raises(ConnectionError, match="closed on this side"):
+        connection.get_response()
+    assert connection.get_response().read() == b"second"
 
 
 def test_body_and_data_are_one_thing(playing: Playing) -> None:

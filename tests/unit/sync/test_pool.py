@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hyper.sync import pool as module
-from hyper.sync.pool import Pool, has_gone
+from hyper.sync.pool import Pool, Shared, has_gone
 
 PLACE = ("example.org", 443)
 
@@ -153,6 +153,19 @@ def test_what_the_garbage_collector_found_is_let_go_of_by_the_next_one() -> None
     pool.dropped.append(pool.add(PLACE, pump))
     assert pool.join(PLACE, None) is None
     assert pump.closed == 1
+
+
+class Contested(deque[Shared]):
+    """Has always something to see, which another thread takes first."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def test_another_thread_may_take_first_what_was_dropped() -> None:
+    pool = Pool()
+    pool.dropped = Contested()
+    assert pool.join("here", 1) is None
 
 
 def test_an_error_that_looking_meets_counts() -> None:
