@@ -69,6 +69,25 @@ def test_it_installs_once_and_again_when_the_project_changes(
     assert started[3:] == [started[1]], "the same environment, with the new wishes"
 
 
+def test_what_failed_runs_again_and_adds_to_the_coverage(
+    dev: ModuleType, started: list[str]
+) -> None:
+    dev.main(["test"])
+    first = started[2:]
+    assert first[0].endswith("-m coverage erase")
+    assert "-m coverage run -m pytest -n auto" in first[1]
+    assert [command.split()[3] for command in first[2:]] == ["combine", "report", "report"]
+
+    del started[:]
+    dev.main(["test", "--again"])
+    assert started == [f"{first[1]} --last-failed", *first[2:]]
+
+    del started[:]
+    dev.main(["test", "tests/unit", "-x"])
+    (plain,) = started
+    assert plain.endswith("python -m pytest tests/unit -x")
+
+
 def test_another_interpreter_makes_the_environment_anew(
     dev: ModuleType, started: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
