@@ -27,6 +27,7 @@ from hyper.contrib.urllib3 import PoolManager
 from hyper.sync.response import DECODE_SIZE
 
 from ..certificates import Certificates
+from .doors import Requests
 from .peer import PATIENCE, Client, Script, Stage, Talk, bounded
 
 # The first has no types, and the second is in the standard library since 3.14.
@@ -412,6 +413,47 @@ def test_urllib3_reads_a_bomb_by_pieces_in_bounded_memory(
         assert play.connections == 1
         del response  # holds its pool, and a pool that is held stays open
         pool.clear()
+
+
+@pytest.mark.parametrize("read", [0, 1], ids=["unread", "begun"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_what_urllib3_drains_is_not_unpacked(
+    scene: Stage, certificates: Certificates, coding: str, read: int
+) -> None:
+    """CVE-2026-44432: what nobody wants is read so that its connection can be used again."""
+    octets = bomb(coding)
+    with scene(coded(octets, coding)) as play, bounded(3 * MEBIBYTE + 8 * len(octets)):
+        pool = PoolManager(ca_certs=str(certificates.authority), retries=False, timeout=PATIENCE)
+        response = pool.request("GET", f"https://localhost:{play.port}/", preload_content=False)
+        if read:
+            assert response.read(read) == b"\0"
+        response.drain_conn()
+        assert pool.request("GET", f"https://localhost:{play.port}/after").status == 200
+        assert play.connections == 1
+        del response
+        pool.clear()
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_requests_reads_a_bomb_by_pieces_in_bounded_memory(
+    scene: Stage, certificates: Certificates, coding: str
+) -> None:
+    octets = bomb(coding)
+    with (
+        scene(coded(octets, coding)) as play,
+        bounded(3 * MEBIBYTE + 8 * len(octets)),
+        Requests(play.port, certificates.authority) as caller,
+    ):
+        size = 0
+        with caller.caller.get(caller.url, stream=True, timeout=PATIENCE) as response:
+            for piece in response.iter_content(100_000):
+                assert piece.count(0) == len(piece) <= 100_000
+                size += len(piece)
+        assert size == 32 * MEBIBYTE
+        with caller.caller.get(caller.url, stream=True, timeout=PATIENCE) as response:
+            assert response.status_code == 200
+        del response
+        assert play.connections == 1
 
 
 def test_urllib3_says_so_where_a_coding_is_none(scene: Stage, certificates: Certificates) -> None:

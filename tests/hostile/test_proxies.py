@@ -50,6 +50,15 @@ def heads(server: Server) -> list[dict[str, str]]:
     ]
 
 
+def plain_heads(server: Server) -> list[dict[str, str]]:
+    """What a server was asked over HTTP/1.1."""
+    return [
+        {":path": each.target, **{name.lower(): value for name, value in each.fields}}
+        for talk in server.talks
+        for each in talk.requests
+    ]
+
+
 def elsewhere(location: str, status: int = 302, body: bytes = b"", *more: tuple[str, str]) -> Any:
     """Redirect the first request; be polite to the others."""
 
@@ -107,36 +116,57 @@ def test_hyper_itself_follows_no_redirect_and_keeps_no_cookie(
         answer = caller.ask("/here")
         assert (answer.status, answer.fields["location"]) == (302, "/there")
         caller.ask("/next")
-        asked = heads(play.server) or [
-            {":path": each.target, **{name.lower(): value for name, value in each.fields}}
-            for each in play.talks[0].requests
-        ]
+        asked = heads(play.server) or plain_heads(play.server)
         assert [head[":path"] for head in asked] == ["/here", "/next"]
         # A session of requests, and a client of httpx, keep cookies; that is what they are for.
         assert ("cookie" in asked[1]) is (door in (Requests, Httpx))
 
 
+SECRETS = {
+    "Authorization": "Basic c2VjcmV0",
+    "Cookie": "id=secret",
+    "Proxy-Authorization": "Basic c2VjcmV0",
+}
+
+
 @FOLLOWING
+@pytest.mark.parametrize("differs", ["port", "host", "scheme"])
 def test_credentials_stay_with_the_origin_they_are_for(
-    scene: Stage, certificates: Certificates, other: Server, door: Kind
+    scene: Stage, certificates: Certificates, other: Server, door: Kind, differs: str
 ) -> None:
-    """CVE-2018-20060, CVE-2023-43804, CVE-2024-37891, CVE-2026-44431, CVE-2022-27774: another port
-    is another origin."""
-    with scene(elsewhere(f"https://localhost:{other.port}/there")) as play:
-        with door(play.port, certificates.authority) as caller:
-            secrets = {"Authorization": "Basic c2VjcmV0", "X-Plain": "kept"}
-            if door is Urllib3:
-                secrets |= {"Cookie": "id=secret", "Proxy-Authorization": "Basic c2VjcmV0"}
-            elif isinstance(caller, Requests):
-                caller.caller.cookies.set("id", "secret", domain="elsewhere.example")
-            follow(caller, **secrets)
-        (first,) = heads(play.server)
-        (second,) = heads(other)
-    assert first["authorization"] == "Basic c2VjcmV0"
-    assert second["x-plain"] == "kept" and second[":path"] == "/there"
-    for name in ("authorization", "cookie", "proxy-authorization"):
-        assert name not in second
-    assert second[":authority"] == f"localhost:{other.port}"
+    """CVE-2018-20060, CVE-2023-43804, CVE-2024-37891, CVE-2026-44431, CVE-2022-27774."""
+    where = []
+
+    def script(talk: Talk) -> None:
+        elsewhere(where[0])(talk)
+
+    # The same server by another name, or another one.
+    plain = Server(polite, http1=True)
+    with scene(script) as play:
+        plain.start()
+        try:
+            where.append(
+                {
+                    "port": f"https://localhost:{other.port}/there",
+                    "host": f"https://127.0.0.1:{play.port}/there",
+                    "scheme": f"http://localhost:{plain.port}/there",
+                }[differs]
+            )
+            secrets = dict(SECRETS)
+            if door is Httpx:
+                # It knows no more of a proxy's credentials than of any other field.
+                del secrets["Proxy-Authorization"]
+            with door(play.port, certificates.authority) as caller:
+                follow(caller, **secrets, **{"X-Plain": "kept"})
+        finally:
+            plain.stop()
+        asked = heads(play.server) + heads(other) + plain_heads(plain)
+    assert [head[":path"] for head in asked] == ["/", "/there"]
+    first, second = asked
+    assert first["authorization"] == "Basic c2VjcmV0" and first["cookie"] == "id=secret"
+    assert second["x-plain"] == "kept"
+    for name in secrets:
+        assert name.lower() not in second
 
 
 @FOLLOWING
@@ -226,7 +256,7 @@ def test_no_file_with_passwords_is_read(
     with scene(polite, kind=kind, http1=kind is HTTP11Connection) as play:
         play.ask("/")
         play.ask("/:@localhost/")
-        asked = heads(play.server) or [dict(each.fields) for each in play.talks[0].requests]
+        asked = heads(play.server) or plain_heads(play.server)
         assert len(asked) == 2
         assert not any("authorization" in head for head in asked)
 
