@@ -51,7 +51,9 @@ html_title = f"hyper {release}"
 def marked_up(lines: list[str]) -> Iterator[str]:
     """A docstring as reST: tables of names become definitions, indented blocks become code."""
     place = 0
+    block: list[str] = []
     while place < len(lines):
+        announced = bool(block) and block[-1].endswith("::")
         block = []
         while place < len(lines) and lines[place].strip():
             block.append(lines[place])
@@ -61,8 +63,8 @@ def marked_up(lines: list[str]) -> Iterator[str]:
             for name, text in names:
                 yield f"``{name}``"
                 yield f"    {text}"
-        elif block and all(line.startswith("    ") for line in block):
-            yield from ("::", "", *block)
+        elif any(line.startswith("  ") for line in block) and not re.match(r"- |\d\. |\.\. ", block[0]):
+            yield from ("" if announced else "::", "", *(f"    {line}" for line in block))
         else:
             yield from block
         yield ""
@@ -75,7 +77,10 @@ def definitions(block: list[str]) -> Iterator[tuple[str, str]]:
     name, text, column = "", "", 0
     rows = []
     for line in block:
-        row = re.match(r"([\w.]+(?:, [\w.]+)*)( {2,})(\S.*)", line)
+        gap = "{2,}" if not column else "+"
+        row = re.match(rf"([\w.]+(?:, [\w.]+)*)( {gap})(\S.*)", line)
+        if row is not None and column not in (0, row.end(2)):
+            return
         if row is not None:
             if name:
                 rows.append((name, text))
