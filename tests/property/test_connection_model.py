@@ -12,13 +12,25 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+from pytest import raises
 
 from hyper.http20.exceptions import ErrorCode, HTTP20Error
-from tests.peer import OK, body_of, connected, footprint
+from hyper.http20.limits import WINDOW_GROWTH
+from tests.peer import OK, SETTINGS, body_of, connected, footprint
 
 STREAM_WINDOW = 3000
 FILLER = bytes(range(256)) * 32
+
+#: For what ends a run, or most runs would be short.
+RARELY = st.integers(0, 9).map(lambda number: number == 7)
 
 
 class Told:
@@ -62,11 +74,15 @@ class Connection(RuleBasedStateMachine):
     told = Bundle("told")
 
     @initialize(
-        max_concurrent=st.sampled_from([1, 2, 5, 100]),
+        target=told,
+        uploads=st.lists(st.booleans(), min_size=1, max_size=5),
+        max_concurrent=st.sampled_from([1, 3, 100, 100]),
         window=st.sampled_from([0, 1, 1000, 65_535]),
         split=st.sampled_from([None, None, 1, 7]),
     )
-    def connect(self, max_concurrent: int, window: int, split: int | None) -> None:
+    def connect(
+        self, uploads: list[bool], max_concurrent: int, window: int, split: int | None
+    ) -> Any:
         self.peer = connected(
             {"max_concurrent_streams": max_concurrent, "initial_window_size": window},
             split=split,
@@ -83,33 +99,36 @@ class Connection(RuleBasedStateMachine):
         self.lost = False
         self.closing = False
         self.received: dict[int, bytes] = {}  # octets of bodies that the client wrote
+        self.begun = 0  # requests of which the server has heard
+        return multiple(*[self._ask(upload, 0) for upload in uploads])
 
     # What the client's user does.
 
     @rule(target=told, upload=st.booleans(), size=st.sampled_from([0, 0, 5, 2000]))
-    def ask(self, upload: bool, size: int) -> Told | None:
-        accepting = self.client.accepting
-        try:
-            exchange = self.client.request(
-                b"POST" if upload else b"GET",
-                b"https",
-                b"example.org",
-                b"/%d" % len(self.all),
-                [(b"x-long", b"v" * size)] if size else [],
-                end=not upload,
-            )
-        except HTTP20Error as error:
-            assert error.retryable
-            assert not accepting
-            return None
-        assert accepting
+    def ask(self, upload: bool, size: int) -> Any:
+        if self.client.accepting:
+            return self._ask(upload, size)
+        with raises(HTTP20Error) as caught:
+            self._ask(upload, size)
+        assert caught.value.retryable
+        return multiple()
+
+    def _ask(self, upload: bool, size: int) -> Told:
+        exchange = self.client.request(
+            b"POST" if upload else b"GET",
+            b"https",
+            b"example.org",
+            b"/%d" % len(self.all),
+            [(b"x-long", b"v" * size)] if size else [],
+            end=not upload,
+        )
         told = Told(exchange, uploaded=not upload)
         self.all.append(told)
         return told
 
     @rule(told=told, size=st.sampled_from([0, 1, 100, 5000]), end=st.booleans())
-    def send(self, told: Told | None, size: int, end: bool) -> None:
-        if told is None or told.uploaded or told.over:
+    def send(self, told: Told, size: int, end: bool) -> None:
+        if told.uploaded or told.over:
             return
         room = self.client.room(told.exchange)
         taken = self.client.send_body(told.exchange, FILLER[:size], end=end)
@@ -119,9 +138,7 @@ class Connection(RuleBasedStateMachine):
             told.uploaded = True
 
     @rule(told=told, pieces=st.integers(1, 3))
-    def read(self, told: Told | None, pieces: int) -> None:
-        if told is None:
-            return
+    def read(self, told: Told, pieces: int) -> None:
         size = 0
         while told.exchange.chunks and pieces:
             piece = told.exchange.chunks.popleft()
@@ -131,31 +148,36 @@ class Connection(RuleBasedStateMachine):
         if size and (increment := told.exchange.consumed(size)):
             self.client.widen(told.exchange, increment)
 
-    @rule(told=told)
-    def give_up(self, told: Told | None) -> None:
-        """A timeout is this as well: the user has had enough, at any moment."""
-        if told is None or told.closed:
+    @rule(told=told, late=st.sampled_from(["", "", "data", "head", "trailers", "reset", "window"]))
+    def give_up(self, told: Told, late: str) -> None:
+        """A timeout is this as well: the user has had enough, at any moment.
+
+        ``late`` is what the server says before it hears of that.
+        """
+        if told.closed:
             return
         whole = told.ended
         self.client.cancel(told.exchange)
         told.over = "cancelled"
         assert (told.exchange.error is None) == whole
-
-    @rule()
-    def ask_for_a_sign(self) -> None:
-        if not self.lost:
-            self.pings.append(self.client.ping(b"%08d" % len(self.pings)))
-
-    @rule(sure=st.integers(0, 7))
-    def say_goodbye(self, sure: int) -> None:
-        if not sure:
-            self.closing = True
-            self.client.close()
+        if not late or told.ended or not self._known(told):
+            return
+        if late == "reset":
+            self.peer.rst_stream(told.id)
+        elif late == "window":
+            if not told.pushed:
+                self.peer.window_update(told.id, 1)
+        elif not told.head:
+            self.peer.headers(told.id, [*OK, ("x-late", "head")], end=late == "head")
+        elif late == "trailers":
+            self.peer.headers(told.id, [("x-late", "trailers")], end=True)
+        elif min(self.peer.window_of(told.id), self.peer.granted) >= 50:
+            self.peer.data(told.id, FILLER[:50])
 
     # What the server does; every one of these keeps the rules.
 
     @rule(told=told, interim=st.integers(0, 2), end=st.booleans(), fragments=st.integers(1, 3))
-    def head(self, told: Told | None, interim: int, end: bool, fragments: int) -> None:
+    def head(self, told: Told, interim: int, end: bool, fragments: int) -> None:
         if self._may(told) and not told.head:
             for _ in range(interim):
                 self.peer.headers(told.id, [(":status", "103"), ("link", "</a>")])
@@ -171,7 +193,7 @@ class Connection(RuleBasedStateMachine):
         padding=st.sampled_from([None, None, 0, 200]),
         end=st.booleans(),
     )
-    def data(self, told: Told | None, size: int, padding: int | None, end: bool) -> None:
+    def data(self, told: Told, size: int, padding: int | None, end: bool) -> None:
         if not (self._may(told) and told.head):
             return
         room = min(self.peer.window_of(told.id), self.peer.granted)
@@ -182,41 +204,47 @@ class Connection(RuleBasedStateMachine):
             told.body += piece
             told.ended = end
 
+    @rule(
+        told=told,
+        sizes=st.lists(st.sampled_from([0, 1, 749, 750, 3000]), min_size=1, max_size=6),
+        padding=st.sampled_from([None, None, None, 3, 200]),
+        reader=st.sampled_from(["keeps up", "keeps up", "lags behind", "waits"]),
+        end=st.booleans(),
+    )
+    def download(
+        self, told: Told, sizes: list[int], padding: int | None, reader: str, end: bool
+    ) -> None:
+        """Much at once of what ``head``, ``data`` and ``read`` do, or few bodies would be long."""
+        self.head(told, 0, False, 1)
+        for at, size in enumerate(sizes, 1):
+            self.data(told, size, padding, end and at == len(sizes))
+            if reader == "keeps up" or (reader == "lags behind" and at % 2):
+                self.read(told, 1)
+                self._hear()
+
     @rule(told=told)
-    def trailers(self, told: Told | None) -> None:
+    def trailers(self, told: Told) -> None:
         if self._may(told) and told.head:
             self.peer.headers(told.id, [("x-sum", str(len(told.body)))], end=True)
             told.ended = True
 
     @rule(told=told, code=st.sampled_from([0, 2, 7, 8]))
-    def reset(self, told: Told | None, code: int) -> None:
+    def reset(self, told: Told, code: int) -> None:
         """Also NO_ERROR behind a whole answer, which only ends the upload (§8.1)."""
-        if told is not None and not told.closed and self._known(told):
+        if not told.closed and self._known(told):
             whole = told.ended
             self.peer.rst_stream(told.id, code)
             told.over = "reset"
             assert (told.exchange.error is None) == whole
 
-    @rule(told=told, size=st.integers(0, 50))
-    def late(self, told: Told | None, size: int) -> None:
-        """What was on its way when the client gave up."""
-        if told is None or told.over != "cancelled" or not told.head or told.ended:
-            return
-        if self._known(told) and size <= min(self.peer.window_of(told.id), self.peer.granted):
-            self.peer.data(told.id, FILLER[:size])
-
     @rule(told=told, increment=st.sampled_from([1, 100, 70_000]))
-    def widen(self, told: Told | None, increment: int) -> None:
-        if told is not None and not told.pushed and self._known(told) and not told.closed:
+    def widen(self, told: Told, increment: int) -> None:
+        if self._known(told) and not (told.pushed or told.closed):
             self.peer.window_update(told.id, increment)
-
-    @rule(increment=st.sampled_from([1, 100, 70_000]))
-    def widen_the_connection(self, increment: int) -> None:
-        self.peer.window_update(0, increment)
 
     @rule(
         window=st.sampled_from([None, 0, 1, 1000, 65_535]),
-        streams=st.sampled_from([None, None, 0, 1, 3, 100]),
+        streams=st.sampled_from([None, None, None, 0, 2, 100]),
         table=st.sampled_from([None, 0, 100, 4096, 65_536]),
         frame_size=st.sampled_from([None, 16_384, 20_000]),
     )
@@ -229,14 +257,15 @@ class Connection(RuleBasedStateMachine):
             "header_table_size": table,
             "max_frame_size": frame_size,
         }
-        self.peer.settings(**{name: value for name, value in wanted.items() if value is not None})
+        said = {name: value for name, value in wanted.items() if value is not None}
+        self.peer.settings(*((SETTINGS[name], value) for name, value in said.items()))
         if streams is not None and not self.lost:
             self.max_concurrent = streams
 
     @rule(target=told, told=told)
-    def promise(self, told: Told | None) -> Told | None:
+    def promise(self, told: Told) -> Any:
         if not self._may(told) or told.pushed or self.promised >= 20:
-            return None
+            return multiple()
         self.promised += 2
         pseudo = [(":method", "GET"), (":scheme", "https"), (":authority", "example.org")]
         self.peer.push_promise(told.id, self.promised, [*pseudo, (":path", "/pushed")])
@@ -244,25 +273,41 @@ class Connection(RuleBasedStateMachine):
         self.all.append(pushed)
         return pushed
 
-    @rule(ack=st.booleans())
-    def ping(self, ack: bool) -> None:
-        if not ack:
+    # What is about no request. Few rules, since each is as likely as any other.
+
+    @rule(
+        what=st.sampled_from(["a sign?", "here", "are you there?", "noise", "window"]),
+        increment=st.sampled_from([1, 100, 70_000]),
+    )
+    def by_the_way(self, what: str, increment: int) -> None:
+        if what == "a sign?":
+            if not self.lost:
+                self.pings.append(self.client.ping(b"%08d" % len(self.pings)))
+        elif what == "here":
+            if self.pings:
+                number = len(self.pings) - 1
+                self.peer.ping(b"%08d" % number, ack=True)
+                assert self.pings[number].ended or self.lost
+        elif what == "are you there?":
             self.peer.ping(b"question")
-        elif self.pings:
-            number = len(self.pings) - 1
-            self.peer.ping(b"%08d" % number, ack=True)
-            assert self.pings[number].ended or self.lost
+        elif what == "noise":
+            self.peer.frame(0xEE, 0xFF, 0, b"extension")
+            self.peer.priority(1)
+        else:
+            self.peer.window_update(0, increment)
 
-    @rule()
-    def noise(self) -> None:
-        self.peer.frame(0xEE, 0xFF, 0, b"extension")
-        self.peer.priority(1)
+    @rule(how=st.sampled_from(["close", "goaway", "loss"]), back=st.integers(0, 3), sure=RARELY)
+    def end(self, how: str, back: int, sure: bool) -> None:
+        if sure and how == "loss":
+            self._lose()
+        elif sure and how == "close":
+            self.closing = True
+            self.client.close()
+        elif sure and not self.lost:
+            self._say_goodbye(back)
 
-    @rule(back=st.integers(0, 3), sure=st.integers(0, 3))
-    def goaway(self, back: int, sure: int) -> None:
+    def _say_goodbye(self, back: int) -> None:
         """A goodbye that covers all, or leaves the newest ones out (§6.8)."""
-        if self.lost or sure:
-            return
         ids = sorted(t.id for t in self.all if not t.pushed and t.exchange.opened)
         last = ids[-1 - back] if len(ids) > back else 0
         self.last = min(self.last, last)
@@ -275,11 +320,6 @@ class Connection(RuleBasedStateMachine):
                 if not told.ended:
                     assert told.exchange.error.retryable
                 told.over = "excluded"
-
-    @rule(sure=st.integers(0, 7))
-    def lose(self, sure: int) -> None:
-        if not sure:  # or most runs would be short
-            self._lose()
 
     # What has to be true. No order is promised for these.
 
@@ -327,8 +367,11 @@ class Connection(RuleBasedStateMachine):
         asked = [t for t in self.all if t.id in expected and not t.pushed]
         waiting = [t for t in self.all if not t.exchange.opened and not t.closed]
         assert [stream.id for stream in self.client._queue] == [t.id for t in waiting]
-        # §5.1.2: who waits, waits because there is no room.
+        # §5.1.2: who waits, waits because there is no room; who does not had some.
         assert not waiting or len(asked) >= self.max_concurrent or not self.client.accepting
+        begun = sum(bool(t.exchange.opened) for t in self.all if not t.pushed)
+        assert begun == self.begun or len(asked) <= self.max_concurrent
+        self.begun = begun
 
     @invariant()
     def windows_agree(self) -> None:
@@ -345,7 +388,10 @@ class Connection(RuleBasedStateMachine):
                     assert stream.send_window == peer.windows[told.id]
                     # Below nothing only by a setting, never by octets (§6.9.2).
                     assert stream.send_window >= -65_535
-            assert len(body_of(told.exchange)) <= STREAM_WINDOW
+            # Whoever reads is given more, as does who asks when another has read fast.
+            fast = told.read or (told.id in self.client.streams and told.exchange.extra)
+            most = STREAM_WINDOW * (WINDOW_GROWTH if fast else 1)
+            assert len(body_of(told.exchange)) <= most
 
     @invariant()
     def nothing_swells(self) -> None:
@@ -367,9 +413,9 @@ class Connection(RuleBasedStateMachine):
 
     # Help.
 
-    def _may(self, told: Told | None) -> bool:
+    def _may(self, told: Told) -> bool:
         """Whether the server may say something on this stream."""
-        return told is not None and told.open and self._known(told)
+        return told.open and self._known(told)
 
     def _known(self, told: Told) -> bool:
         """Whether the server has heard of it."""
