@@ -48,6 +48,9 @@ html_title = f"hyper {release}"
 # Our docstrings are made to be read where they stand, so what Sphinx needs is put in here.
 
 
+LIST = re.compile(r"- |\d\. |\.\. ")
+
+
 def marked_up(lines: list[str]) -> Iterator[str]:
     """A docstring as reST: tables of names become definitions, indented blocks become code."""
     place = 0
@@ -63,7 +66,7 @@ def marked_up(lines: list[str]) -> Iterator[str]:
             for name, text in names:
                 yield f"``{name}``"
                 yield f"    {text}"
-        elif any(line.startswith("  ") for line in block) and not re.match(r"- |\d\. |\.\. ", block[0]):
+        elif any(line.startswith("  ") for line in block) and not LIST.match(block[0]):
             yield from ("" if announced else "::", "", *(f"    {line}" for line in block))
         else:
             yield from block
