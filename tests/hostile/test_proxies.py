@@ -135,7 +135,7 @@ def test_credentials_stay_with_the_origin_they_are_for(
     scene: Stage, certificates: Certificates, other: Server, door: Kind, differs: str
 ) -> None:
     """CVE-2018-20060, CVE-2023-43804, CVE-2024-37891, CVE-2026-44431, CVE-2022-27774."""
-    where = []
+    where: list[str] = []
 
     def script(talk: Talk) -> None:
         elsewhere(where[0])(talk)
