@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -563,3 +564,19 @@ def test_ever_new_blocks_do_not_grow_the_memory() -> None:
     last = decoder.decode(blocks[-1])  # one too many: start afresh
     assert decoder.decode(blocks[-1]) is last
     assert decoder.decode(blocks[0]) is not first
+
+
+@pytest.mark.parametrize(("count", "size"), [(3000, 90), (60, 8000)], ids=["many", "long"])
+def test_what_is_remembered_of_blocks_is_bounded_in_octets(count: int, size: int) -> None:
+    """By any peer, for as long as the connection lives."""
+    decoder = Decoder()
+    tracemalloc.start()
+    try:
+        for number in range(count):
+            value = b"%06d" % number + b"y" * size
+            block = b"".join(literal(b"x", b"%d" % at + value, 0) for at in range(4))
+            assert len(decoder.decode(block)) == 4
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 300_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from types import FrameType
 from typing import Any
 
@@ -135,6 +136,25 @@ def test_ever_new_strings_do_not_grow_the_memory() -> None:
     assert len(decoded) == MAX_STRINGS
     decoded[encode(b"one more")]
     assert list(decoded) == [encode(b"one more")]
+
+
+@pytest.mark.parametrize(("count", "size"), [(20_000, 20), (1000, 2000)], ids=["many", "long"])
+def test_what_is_kept_is_a_megabyte_at_most(count: int, size: int) -> None:
+    """For the whole process, whatever servers say."""
+    strings = [encode(b"%06d" % number + b"a" * size) for number in range(count)]
+    decoded.clear()
+    for string in strings[:100]:  # steps that are learned are not what this is about
+        decoded[string]
+    decoded.clear()
+    tracemalloc.start()
+    try:
+        for string in strings:
+            decoded[string]
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        decoded.clear()
+    assert held < 1 << 20
 
 
 def test_the_work_is_in_proportion_to_the_length() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -239,8 +240,7 @@ def test_the_peers_table_is_as_large_as_the_default_that_we_leave_it_at(size: in
     peer = connected()
     assert peer.client_settings[0x1] == 4096
     stream = peer.request()
-    update = b"\x3f" + bytes([0x80 | (size - 31) & 0x7F, (size - 31) >> 7])
-    peer.frame("HEADERS", 0x5, 1, update + b"\x88")
+    peer.frame("HEADERS", 0x5, 1, b"\x3f" + coded(size - 31) + b"\x88")
     if size > 4096:
         peer.expect_connection_error(ErrorCode.COMPRESSION_ERROR)
     else:
@@ -254,6 +254,35 @@ def test_what_the_peers_table_holds_is_bounded() -> None:
     for _ in range(2):
         peer.headers(peer.request().id, [*OK, *fields], end=True)
     assert 4000 < peer.protocol.decoder.table_size <= 4096
+
+
+@pytest.mark.parametrize(("count", "size"), [(2000, 90), (100, 3000)], ids=["many", "long"])
+def test_what_is_remembered_of_heads_is_bounded_in_octets(count: int, size: int) -> None:
+    """So that nobody makes a connection swell by never saying the same thing twice."""
+    peer = connected()
+    tracemalloc.start()
+    try:
+        for number in range(count):
+            block = b"\x88"
+            for at in range(4):
+                value = b"%d-%06d" % (at, number) + b"y" * size
+                length = bytes([len(value)]) if size < 120 else b"\x7f" + coded(len(value) - 127)
+                block += b"\x00\x01x" + length + value
+            stream = peer.protocol.request(b"GET", b"https", b"example.org", b"/", [], end=True)
+            peer.frame("HEADERS", 0x5, stream.id, block)
+            assert stream.ended
+            peer.protocol.data_to_send()
+        del stream
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not peer.protocol.streams
+    assert held < 1 << 20
+
+
+def coded(number: int) -> bytes:
+    """What follows the prefix of an integer (RFC 7541 §5.1), in two octets."""
+    return bytes([0x80 | number & 0x7F, number >> 7])
 
 
 def test_debug_data_is_kept_as_far_as_wanted() -> None:
