@@ -35,6 +35,21 @@ def test_without_colours(variables: dict[str, str]) -> None:
     assert seen.startswith("HTTP/2 200 OK\n")
 
 
+def test_help_has_the_width_of_the_terminal() -> None:
+    shown = []
+    for columns in (50, 120):
+        with Terminal(["--help"], columns=columns) as terminal:
+            shown.append(terminal.end())
+        assert terminal.code == 0
+    # What is written in lines of its own stays as it is; options are fitted.
+    options = [text[text.index("request:") : text.index("words:")] for text in shown]
+    widths = [max(map(len, text.splitlines())) for text in options]
+    assert widths[0] < 60
+    assert 80 < widths[1] < 120
+    with Terminal(["--help"], {"COLUMNS": "120"}, columns=50) as terminal:
+        assert terminal.end() == shown[1]
+
+
 def test_errors_and_refusals() -> None:
     with Terminal(["demo:/status/404", "--body"]) as terminal:
         assert terminal.end() == "hyper: the server answered 404 Not Found\n"

@@ -7,9 +7,11 @@ stands here.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from .. import __version__
@@ -164,7 +166,9 @@ def _parser() -> argparse.ArgumentParser:
         usage=USAGE,
         description="Make an HTTP/2 request and show what comes back.",
         epilog=WORDS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # One is made for each option, to check it. Without a width each would ask shutil, which
+        # brings three compressors along.
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=_columns() - 2),
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"hyper {__version__}")
@@ -175,6 +179,17 @@ def _parser() -> argparse.ArgumentParser:
     _connection_options(parser.add_argument_group("connection"))
     _insight_options(parser.add_argument_group("insight"))
     return parser
+
+
+def _columns() -> int:
+    """The terminal's, for the help: what COLUMNS says, or the terminal, or 80."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 Group = Any  # argparse keeps the name of its groups to itself

@@ -5,7 +5,6 @@ Everything is made here, and waits a little before it comes, as things from afar
 
 from __future__ import annotations
 
-import random
 import struct
 import zlib
 from collections.abc import Callable
@@ -32,7 +31,9 @@ class Asset(NamedTuple):
 
 def _png(width: int, height: int, seed: int) -> bytes:
     """A picture (PNG) of coloured grain: different for each seed, and hardly compressible."""
-    source = random.Random(seed)
+    from random import Random
+
+    source = Random(seed)
     rows = b"".join(b"\0" + source.randbytes(3 * width) for _ in range(height))
 
     def chunk(kind: bytes, data: bytes) -> bytes:

@@ -8,13 +8,15 @@ import hashlib
 import json
 import re
 import sys
+import time
 import zlib
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
 
 import pytest
+from urllib3.filepost import encode_multipart_formdata
 
 from hyper.common.coding import accept_encoding, decoder
-from hyper.demo import seeded_chunks, site
+from hyper.demo import endpoints, seeded_chunks, site
 from hyper.demo.endpoints import MAX_BODY, ROUTES
 from hyper.http20.exceptions import ErrorCode
 
@@ -420,6 +422,78 @@ def test_unknown_methods_are_told_which_there_are(client: Client) -> None:
     assert answer.status == 405
     assert answer.headers["allow"] == "POST"
     assert answer.body == b"/post does not take GET; it takes POST\n"
+
+
+def test_forms_in_several_parts_are_taken_apart(client: Client) -> None:
+    """As urllib3 writes them, for requests and others (RFC 7578)."""
+    body, content_type = encode_multipart_formdata(
+        [
+            ("name", "Hyper"),
+            ("tag", "a\r\nb"),
+            ("tag", "--"),
+            ("note", ("note.txt", "caf\u00e9\r\n", "text/plain")),
+            ("photo", ("me.png", b"\x89PNG\r\n\r\n", "image/png")),
+        ]
+    )
+    about = upload(client, "/post", body, content_type=content_type).json
+    assert about["form"] == {"name": "Hyper", "tag": ["a\r\nb", "--"]}
+    assert about["files"] == {
+        "note": "caf\u00e9\r\n",
+        "photo": "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\r\n").decode(),
+    }
+    assert (about["data"], about["json"]) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "form", "files"),
+    [
+        ('Multipart/Form-Data; charset=x; boundary="b"', b"--b--", {}, {}),
+        # What stands before and behind the parts means nothing.
+        (
+            "multipart/form-data;boundary=b",
+            b'hello\r\n--b  \r\nContent-Disposition: form-data; NAME="n"\r\n\r\nv\r\n--b--\r\nbye',
+            {"n": "v"},
+            {},
+        ),
+        ("multipart/form-data;boundary=b", b"--b\r\n\r\nv\r\n--b--", {"": "v"}, {}),
+        (
+            "multipart/form-data;boundary=b",
+            b"--b\r\ncontent-disposition: form-data; name=n; filename*=x\r\n\r\nv\r\n--b--",
+            {},
+            {"n": "v"},
+        ),
+    ],
+)
+def test_forms_may_be_written_in_other_ways(
+    client: Client, content_type: str, body: bytes, form: dict[str, str], files: dict[str, str]
+) -> None:
+    about = upload(client, "/anything", body, content_type=content_type).json
+    assert (about["form"], about["files"]) == (form, files)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "what"),
+    [
+        ("multipart/form-data", b"--b--", b"multipart/form-data needs a boundary"),
+        ("multipart/form-data; boundary=b", b"--b\r\n\r\nv", b"the form does not end with --b--"),
+        ("multipart/form-data; boundary=b", b"", b"the form does not end with --b--"),
+    ],
+)
+def test_forms_without_an_end_are_none(
+    client: Client, content_type: str, body: bytes, what: bytes
+) -> None:
+    answer = upload(client, "/post", body, content_type=content_type)
+    assert answer.status == 400
+    assert answer.body.startswith(what)
+
+
+@pytest.mark.parametrize("seconds", [0, 951_782_399, 951_868_799, 1_735_689_599, 2_000_000_000])
+def test_dates_are_those_of_e_mail(seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9110 §5.6.7, whatever the locale."""
+    monkeypatch.setattr(endpoints, "gmtime", lambda: time.gmtime(seconds))
+    client = Client()
+    client.send(settings())
+    assert client.ask("/get").headers["date"] == formatdate(seconds, usegmt=True)
 
 
 @pytest.mark.parametrize(
