@@ -46,6 +46,7 @@ EXPORTS = {
         "SocketError",
         "TLSUpgrade",
         "own_copy",
+        "template",
     },
     "hyper.common.headers": {"HTTPHeaderMap"},
     "hyper.hpack": {

@@ -31,6 +31,7 @@ __all__ = [
     "SocketError",
     "TLSUpgrade",
     "own_copy",
+    "template",
 ]
 
 
@@ -86,9 +87,28 @@ def own_copy(error: BaseException) -> BaseException:
     One failure can concern many exchanges, and an exception object raised in two threads would
     mix up their tracebacks; so what an exchange holds is never raised itself.
     """
-    own = copy(error)
+    own = _copied(error)
     own.__cause__ = error
     return own
+
+
+def template(error: BaseException) -> BaseException:
+    """A copy to keep, and to make copies of: the same but for its traceback.
+
+    That holds the frames of all who were being called, up to the user's, with what stands in them:
+    a response, say, which would then hold itself by its own error until the collector comes.
+    """
+    kept = _copied(error)
+    if error.__cause__ is not None:
+        kept.__cause__ = template(error.__cause__)
+    return kept
+
+
+def _copied(error: BaseException) -> BaseException:
+    try:
+        return copy(error)
+    except Exception:  # a class of the user's, which takes other arguments than it keeps
+        return HyperError(f"{type(error).__name__}: {error}")
 
 
 # Names of hyper 0.7 that programs catch. Each stands for whatever is raised today where the old

@@ -6,7 +6,7 @@ whole, else line by line. What arrives goes straight into the exchange.
 
 from __future__ import annotations
 
-from ..common.exceptions import ConnectionError, InvalidResponseError
+from ..common.exceptions import ConnectionError, InvalidResponseError, template
 from ..common.exchange import Exchange
 from . import limits
 from .exchange import HTTP11Exchange
@@ -47,7 +47,7 @@ class Receiver(ConnectionState):
             try:
                 self._read(data)
             except InvalidResponseError as error:
-                self._end_everything(error)
+                self._end_everything(template(error))
             exchange = self._current
             if exchange is not None and exchange.chunks:
                 unread = exchange.received - exchange.taken

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Container
 
+from ..common.exceptions import template
 from ..common.exchange import Exchange, Fields
 from ..common.protocol import Protocol
 from ..hpack import backend
@@ -308,7 +309,7 @@ class ConnectionState(Protocol):
         debug = str(error).encode("utf-8", "replace")[:MAX_DEBUG_DATA]
         # A GOAWAY is a frame like any other: preface and SETTINGS go before it (§3.4).
         greeting = self.outgoing[:2] if PREFACE in self.outgoing[:1] else []
-        self._end_everything(error)
+        self._end_everything(template(error))
         self.outgoing += greeting
         self._say_goaway(error.error_code, debug)
 

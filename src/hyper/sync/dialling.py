@@ -17,7 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
-from ..common.exceptions import own_copy
+from ..common.exceptions import own_copy, template
 from ..common.exchange import Exchange, Fields
 from ..common.protocol import Protocol
 from ..http11.protocol import HTTP11Protocol
@@ -176,7 +176,7 @@ class Dialler:
         except BaseException as error:
             if self._mine.patience is None or not self._mine.patience.over:
                 # Otherwise it was only this thread whose time was up; others try for themselves.
-                dial.error = error
+                dial.error = template(error)
             if pump is not None and self._pump is not pump:
                 pump.close()
             raise

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Final, Literal, TypeVar
 from weakref import WeakSet
 
-from ..common.exceptions import HyperError
+from ..common.exceptions import HyperError, template
 from ..common.exchange import Exchange
 from ..common.protocol import Protocol
 from ..http20.exceptions import ConnectionError
@@ -273,12 +273,14 @@ class Guarded:
         if self.over is not None:
             return
         if isinstance(error, (OSError, HyperError)):
-            reason: Exception = error
+            reason: BaseException = template(error)
         else:
             reason = ConnectionError(
                 f"the connection was given up: {type(error).__name__} while it was being used"
             )
-            reason.__cause__ = error
+            # Of a failure of ours the traceback is all that tells.
+            reason.__cause__ = error if isinstance(error, Exception) else template(error)
+        assert isinstance(reason, Exception)
         self.over = reason
         self._go_on()
         self.transport.close()

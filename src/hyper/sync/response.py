@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, Final, Self
 
 from ..common.coding import Decoder, decoder
-from ..common.exceptions import own_copy
+from ..common.exceptions import own_copy, template
 from ..common.exchange import Exchange
 from ..common.headers import HTTPHeaderMap
 from .patience import Patience
@@ -383,7 +383,7 @@ class Response:
                     return piece
         except Exception as error:
             if self._error is None:
-                self._error = error
+                self._error = template(error)
             raise
 
     def _take(self, empty: bool) -> bytes | None:
@@ -442,7 +442,7 @@ class Response:
         except Exception as error:
             # A manager of the user's that failed. Octets were taken and never handed out, so
             # there must be no going on, which would leave them out.
-            self._error = error
+            self._error = template(error)
             raise
 
     def _timed_out(self, what: str) -> TimeoutError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import builtins
 import pickle
+from collections.abc import Callable
 
 import pytest
 
 from hyper.common import exceptions
-from hyper.common.exceptions import ContentDecodingError, HyperError, own_copy
+from hyper.common.exceptions import ContentDecodingError, HyperError, own_copy, template
 
 
 @pytest.mark.parametrize("name", ["ContentDecodingError", "InvalidResponseError", "ProxyError"])
@@ -90,3 +91,40 @@ def test_the_except_clauses_of_old_programs_catch_what_is_raised_now(
 def test_what_is_never_raised_any_more_can_still_be_named(old: str) -> None:
     assert issubclass(getattr(exceptions, old), HyperError)
     assert not issubclass(HyperError, getattr(exceptions, old))
+
+
+def raised() -> Exception:
+    try:
+        try:
+            raise OSError(5, "below")
+        except OSError as error:
+            raise ContentDecodingError("above") from error
+    except ContentDecodingError as error:
+        return error
+
+
+def test_a_template_keeps_what_was_said_and_no_frames() -> None:
+    original = raised()
+    assert isinstance(original, ContentDecodingError)
+    original.partial = b"some"
+    kept = template(original)
+    assert type(kept) is ContentDecodingError
+    assert (str(kept), kept.partial) == ("above", b"some")
+    cause = kept.__cause__
+    assert isinstance(cause, OSError) and cause.errno == 5
+    assert kept.__traceback__ is cause.__traceback__ is None
+    assert kept.__context__ is cause.__context__ is None
+    assert original.__traceback__ is not None
+
+
+class Odd(Exception):
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(one + other)
+
+
+@pytest.mark.parametrize("make", [own_copy, template])
+def test_what_cannot_be_copied_is_named(make: Callable[[BaseException], BaseException]) -> None:
+    """As an error of a window manager's, or of a body's, may be."""
+    copied = make(Odd("a", "b"))
+    assert type(copied) is HyperError
+    assert str(copied) == "Odd: ab"
