@@ -86,6 +86,8 @@ __all__ = ["DEADLINE", "PATIENCE", "Scene", "Script", "Server", "Stage", "Talk",
 PATIENCE = 20.0
 #: Seconds that a whole scene may take; only what hangs takes so long.
 DEADLINE = 90.0
+#: Seconds that other threads of a test have to end once its client is closed.
+PARTING = 5.0
 #: Frames of one kind that are recorded, for each connection; more are only counted.
 RECORDED = 2000
 
@@ -622,7 +624,7 @@ class Scene:
             raise self.server.trouble
         threads, descriptors = self._before
         # The client is closed by now. Another server of the test's may not have heard of it yet.
-        until = monotonic() + PATIENCE
+        until = monotonic() + PARTING
         for thread in set(threading.enumerate()) - threads:
             thread.join(max(until - monotonic(), 0))
         left = set(threading.enumerate()) - threads

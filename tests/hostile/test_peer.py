@@ -187,7 +187,8 @@ def test_what_takes_more_memory_than_allowed_is_a_failure() -> None:
         bytes(2_000_000)
 
 
-def test_a_thread_left_behind_is_a_failure(scene: Stage) -> None:
+def test_a_thread_left_behind_is_a_failure(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peer, "PARTING", 0.1)
     release = threading.Event()
     thread = threading.Thread(target=release.wait)
     with pytest.raises(AssertionError, match="threads left"), scene(peer.polite) as play:

@@ -364,6 +364,19 @@ def test_a_proxy_is_told_what_is_for_it_and_the_origin_is_not(
         assert credentials not in asked.values()
 
 
+@pytest.mark.parametrize("kind", [HTTPConnection, HTTP11Connection])
+def test_over_http_1_the_origin_is_not_told_either(
+    scene: Stage, certificates: Certificates, kind: type[HTTPConnection]
+) -> None:
+    """Behind the tunnel the same protocol is spoken as to the proxy."""
+    with scene(polite, http1=True) as play, SmallProxy() as proxy:
+        assert native(kind)(play, certificates, "user:secret", proxy.port) == b"connection 1"
+        (head,) = proxy.heard
+        assert "proxy-authorization: Basic" in head and "x-proxy: 1" in head
+        (asked,) = plain_heads(play.server)
+        assert not any(name.startswith("proxy-") or name == "x-proxy" for name in asked)
+
+
 def refusing(*octets: bytes) -> Callable[[ProxyTalk], None]:
     def script(talk: ProxyTalk) -> None:
         talk.hear_head()
