@@ -15,7 +15,7 @@ from .tree import MIB, Tree
 
 #: Octets by which a transfer may raise the peak. What is unread is bounded by a stream's window
 #: of 1 MiB for each stream; the rest is for buffers and what an allocator keeps.
-ROOM = 8 * MIB
+ROOM = 4 * MIB
 
 
 def transfer(server: Server, direction: str, what: str) -> dict[str, Any]:
