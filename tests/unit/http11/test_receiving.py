@@ -311,7 +311,7 @@ def test_the_end_of_a_connection_that_nobody_uses_concerns_nobody() -> None:
 # back-pressure
 
 
-@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize("size", [1, 1000, 1024])
 def test_an_unread_body_pauses_reading_until_it_is_read(size: int) -> None:
     client, exchange = answered(CHUNKED)
     fed = 0
