@@ -54,12 +54,17 @@ TESTS = (
 #: Files whose tests go to the limits and one beyond.
 OF_LIMITS = (
     "tests/conformance/rfc9113/test_section_10_5.py",
+    "tests/unit/http11/test_limits.py",
     "tests/unit/http11/test_receiving.py",
     "tests/unit/http20/test_limits.py",
     "tests/unit/http20/test_window.py",
 )
 #: Tests that pass no line of a limit's, since they only read it.
-NUMBERS = ("tests/unit/http20/test_limits.py", "tests/unit/http20/test_window.py")
+NUMBERS = (
+    "tests/unit/http11/test_limits.py",
+    "tests/unit/http20/test_limits.py",
+    "tests/unit/http20/test_window.py",
+)
 
 #: Tests of one mutant, at most. Some lines are passed by thousands.
 MOST_TESTS = 600
