@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import struct
 import threading
 import time
 import tracemalloc
@@ -27,6 +28,7 @@ from hyper.http20.exceptions import ErrorCode, ProtocolError
 from hyper.sync.piecewise import MAX_DRAFTS
 
 from ..certificates import Certificates
+from ..peer import END_HEADERS, SETTINGS, connected
 from .doors import DOORS, HTTP2_DOORS, DropIn, Httpx, Kind, Native, Native11, Requests
 from .peer import PATIENCE, Client, Stage, Talk, polite
 
@@ -383,6 +385,42 @@ def test_memory_stays_flat_over_many_requests(scene: Stage, how: str) -> None:
         assert play.connections == 1
 
 
+def test_memory_stays_flat_over_settings_that_change_all_the_time() -> None:
+    """Without a socket, as a million of them would take a minute: each is told and forgotten."""
+    peer = connected()
+    peer.request()
+
+    def change(count: int) -> None:
+        for number in range(count):
+            peer.protocol.receive_data(
+                frame_of_settings(
+                    header_table_size=number * 37 % 8192,
+                    max_concurrent_streams=1 + number % 100,
+                    initial_window_size=number * 7919 % 2**31,
+                    max_frame_size=16_384 + number % 1000,
+                )
+            )
+            assert peer.protocol.data_to_send() == b"\0\0\0\4\1\0\0\0\0"
+
+    change(500)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        change(5000)
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 10_000
+    assert peer.protocol.accepting
+
+
+def frame_of_settings(**values: int) -> bytes:
+    payload = b"".join(struct.pack(">HI", SETTINGS[name], each) for name, each in values.items())
+    return len(payload).to_bytes(3, "big") + b"\4\0\0\0\0\0" + payload
+
+
 # Secrets.
 
 
@@ -445,6 +483,47 @@ def test_what_one_connection_has_decoded_tells_another_one_nothing(scene: Stage)
     assert coded not in huffman.decoded
 
 
+def test_strings_that_are_remembered_for_the_process_are_bounded(scene: Stage) -> None:
+    """A server may send ever new Huffman-coded values; the longest that are kept, by thousands."""
+
+    def inventive(talk: Talk) -> None:
+        talk.greet()
+        number = 0
+        while True:
+            asked = talk.hear_request()
+            # 190 letters of five bits each, and 128 octets of code at most.
+            fields = [(f"x-{each}", f"{number:02}{each:03}" + "a" * 190) for each in range(100)]
+            number += 1
+            block = b"".join(b"\0" + coded(name) + coded(value) for name, value in fields)
+            talk.frame("HEADERS", END_HEADERS, asked.stream_id, b"\x88" + block)
+            talk.data(asked.stream_id, b"fine", end=True)
+
+    def coded(text: str) -> bytes:
+        code = huffman.encode(text.encode())
+        assert len(code) <= huffman.MAX_STRING_LENGTH
+        size = len(code)
+        return (b"\xff" + bytes((size - 127,)) if size >= 127 else bytes((0x80 | size,))) + code
+
+    with scene(inventive) as play:
+        play.ask()
+        gc.collect()
+        huffman.decoded.clear()
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            most = 0
+            for _ in range(2 * huffman.MAX_STRINGS // 100):
+                assert play.ask() == (200, b"fine")
+                most = max(most, len(huffman.decoded))
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert huffman.MAX_STRINGS - 100 < most <= huffman.MAX_STRINGS
+        # What stays of these requests besides: the connection's own, and what the server recorded.
+        assert after - before < 2 << 20
+
+
 def test_field_names_that_a_server_makes_up_are_not_kept_for_the_process(
     scene: Stage, certificates: Certificates
 ) -> None:
@@ -456,8 +535,11 @@ def test_field_names_that_a_server_makes_up_are_not_kept_for_the_process(
         while True:
             asked = talk.hear_request()
             number += 1
-            name = f"x-{number:04}-" + "y" * 16_000
-            talk.answer(asked.stream_id, b"fine", [(":status", "200"), (name, "1")])
+            name = b"x-%04d-" % number + b"y" * 16_000
+            # Its 16,007 octets as they stand: 127, and 15,880 in sevens of bits (RFC 7541 §5.1).
+            talk.frame("HEADERS", END_HEADERS, asked.stream_id,
+                       b"\x88\0\x7f\x88\x7c" + name + b"\x011")  # fmt: skip
+            talk.data(asked.stream_id, b"fine", end=True)
             talk.record.clear()
 
     with scene(inventive) as play, DropIn(play.port, certificates.authority) as caller:
