@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from _thread import LockType, allocate_lock
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from time import monotonic
@@ -154,15 +154,18 @@ class Guarded:
             else:
                 self._receive(pieces, woken)
 
-    def _pieces(self, first: bytes | None) -> list[bytes | None]:
+    def _pieces(self, first: bytes | None) -> Iterable[bytes | None]:
         """What else has come in one recv with the first piece. The lock is not needed for it."""
         transport = self.transport
         pieces = [first]
         size = len(first or b"")
-        while transport.more and len(pieces) < READS and size < TURN_SIZE:
-            data = transport.read()
-            pieces.append(data)
-            size += len(data or b"")
+        try:
+            while transport.more and len(pieces) < READS and size < TURN_SIZE:
+                data = transport.read()
+                pieces.append(data)
+                size += len(data or b"")
+        except OSError as error:
+            return _and_then(pieces, error)
         return pieces
 
     def _receive(self, pieces: Iterable[bytes | None], woken: list[Waiter]) -> None:
@@ -378,6 +381,12 @@ class Guarded:
         self._held = 0
         self._parting = False
         self._fail(ConnectionError("the connection belongs to the parent of this process"), [])
+
+
+def _and_then(pieces: list[bytes | None], error: OSError) -> Iterator[bytes | None]:
+    """Raise what reading met, once what was read before it has been taken in."""
+    yield from pieces
+    raise error
 
 
 # For the child of a fork, in which no thread is left that could finish what it was doing here.

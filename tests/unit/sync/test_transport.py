@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -239,6 +240,39 @@ def test_an_end_with_close_notify_is_not_truncated(secure: Wire) -> None:
     assert read(transport) == b"all"
     assert read(transport) == b""
     assert not transport.truncated
+
+
+@pytest.mark.parametrize("size", [0, 1, 3])
+@pytest.mark.parametrize("short", [0, 1])
+def test_an_end_that_came_along_with_records_is_heard_with_them(
+    secure: Wire, size: int, short: int
+) -> None:
+    """There may be nothing behind it: some servers close when they have heard our close_notify."""
+    transport, peer = secure()
+    sent = bytes(size * RECORD_SIZE + short)
+    together = peer.seal(sent[: size * RECORD_SIZE], sent[size * RECORD_SIZE :])
+    with pytest.MonkeyPatch.context() as patch:
+        said: list[bytes] = [together]
+        patch.setattr(peer, "sock", SimpleNamespace(sendall=said.append))
+        peer.say_goodbye()
+    peer.sock.sendall(b"".join(said))
+    received = b""
+    while piece := read(transport):
+        received += piece
+    assert received == sent
+    assert not transport.truncated
+
+
+@pytest.mark.parametrize("size", [0, 1, 3])
+def test_an_error_that_came_along_with_records_comes_after_them(secure: Wire, size: int) -> None:
+    transport, peer = secure()
+    sent = bytes(size * RECORD_SIZE)
+    peer.sock.sendall(peer.seal(sent) + b"\x17\x03\x03\x00\x20" + bytes(32))
+    received = b""
+    with pytest.raises(ssl.SSLError, match=r"(?i)mac"):
+        while True:
+            received += read(transport)
+    assert received == sent
 
 
 def test_a_clean_end_that_the_ssl_module_raises_is_a_clean_end(secure: Wire) -> None:
