@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from .arguments import read_arguments
 from .failing import ERROR, INTERRUPTED, TIMEOUT, CommandError, UsageError, complain
 
 __all__ = ["main"]
@@ -31,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: Sequence[str]) -> int:
+    # Here, where Ctrl-C is no traceback any more.
+    from .arguments import read_arguments
+
     try:
         options = read_arguments(argv)
     except UsageError as error:

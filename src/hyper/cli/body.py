@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -13,6 +14,7 @@ from contextlib import suppress
 from typing import IO, Final
 from urllib.parse import quote_plus
 
+from ..common.body import Body
 from .arguments import Options
 from .failing import UsageError, warn
 from .items import Items, Upload
@@ -39,28 +41,18 @@ class RequestBody:
 
     source        what a connection's ``request`` takes: octets, a file, or ``Parts``
     content_type  None where nothing can be said of it
+    size          its octets; None when only its end will tell
     """
 
     def __init__(self, source: bytes | IO[bytes] | Parts, content_type: str | None) -> None:
         self.source = source
         self.content_type = content_type
+        self.size = Body(source).size
         # Where it begins; None for what can be read once only.
         self._start: int | None = None
         if not isinstance(source, bytes):
             with suppress(OSError):
                 self._start = source.seek(source.tell())
-
-    @property
-    def size(self) -> int | None:
-        """Its octets, read or not; None when only its end will tell."""
-        if isinstance(self.source, bytes):
-            return len(self.source)
-        if self._start is None:
-            return None
-        here = self.source.tell()
-        end = self.source.seek(0, io.SEEK_END)
-        self.source.seek(here)
-        return end - self._start
 
     def rewind(self) -> bool:
         """Make it ready to be read again from its beginning; False if there is no way."""
@@ -91,6 +83,9 @@ class Parts:
 
     def __init__(self, parts: list[Part]) -> None:
         self._files = [io.BytesIO(part) if isinstance(part, bytes) else part for part in parts]
+        sizes = [Body(file).size for file in self._files]
+        known = [size for size in sizes if size is not None]
+        self._sizes = known if len(known) == len(sizes) else None
         self._at = 0
         self._position = 0
 
@@ -114,7 +109,9 @@ class Parts:
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """To the beginning, the end, or a place that ``tell`` gave. OSError if a part cannot."""
-        ends = [file.seek(0, io.SEEK_END) for file in self._files]
+        ends = self._sizes
+        if ends is None:
+            raise OSError(errno.ESPIPE, "only its end will tell how long a part is")
         position = sum(ends) if whence == io.SEEK_END else offset
         self._position, self._at = position, len(ends)
         for place, (file, end) in enumerate(zip(self._files, ends, strict=True)):

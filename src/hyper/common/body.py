@@ -104,13 +104,19 @@ class Body:
         self._file = file
         try:
             start = file.tell()
+            if start < 0:
+                return  # what Python makes of a device that was read from
             file.seek(0, io.SEEK_END)
             end = file.tell()
             file.seek(start)
+            if end <= start and file.read(1):
+                # A device, or a file of /proc: it has no length, and octets all the same.
+                file.seek(start)
+                end = None
         except (AttributeError, OSError):
             return  # a pipe, a socket, or something with nothing but read()
         self._start = start
-        self.size = max(end - start, 0)
+        self.size = None if end is None else max(end - start, 0)
 
     def _blocks(self) -> Iterator[object]:
         """Read the file; what it grew by since it was measured is not part of the body."""

@@ -83,7 +83,7 @@ def _lines(known: dict[tuple[bool, int], Points], start: float, span: float) -> 
 
 
 def _octets(value: int) -> str:
-    return f"{value:,}".replace(",", "\N{THIN SPACE}")
+    return f"{value:,}".replace(",", "\u2009")
 
 
 def _figures(known: dict[tuple[bool, int], Points]) -> Iterator[str]:

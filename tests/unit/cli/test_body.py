@@ -116,3 +116,25 @@ def test_a_device_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(os.devnull) as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         assert body_of("POST", "x.org") is None
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="there is no /proc here")
+def test_files_that_do_not_say_how_long_they_are() -> None:
+    """Those of /proc have no length, and octets all the same."""
+    body = body_of("POST", "x.org", "@/proc/self/status")
+    assert body is not None
+    assert body.size is None
+    text = b"".join(body.pieces())
+    assert text.startswith(b"Name:")
+    assert body.rewind()
+    assert b"".join(body.pieces()).startswith(b"Name:")
+    body.close()
+
+    form = body_of("--form", "POST", "x.org", "f@/proc/self/status", "a=b")
+    assert form is not None
+    assert form.size is None
+    assert not form.rewind()
+    said = b"".join(form.pieces())
+    assert b"\r\nName:" in said
+    assert said.endswith(b"--\r\n")
+    form.close()

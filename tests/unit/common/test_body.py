@@ -93,6 +93,32 @@ def test_a_file_at_its_end_or_beyond_is_an_empty_body(position: int) -> None:
     assert sent(body) == b""
 
 
+class Device(io.BytesIO):
+    """A file that does not say how long it is, as those of /proc."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return super().seek(0 if whence == io.SEEK_END else offset)
+
+
+def test_a_device_is_read_to_its_end_and_can_be_set_back() -> None:
+    body = Body(Device(b"octets"))
+    assert body.size is None
+    assert sent(body) == b"octets"
+    body.rewind()
+    assert sent(body) == b"octets"
+    assert Body(Device(b"")).size == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="there is no /dev/zero here")
+def test_a_device_without_an_end_has_none() -> None:
+    with open("/dev/zero", "rb") as zero:
+        for _ in range(2):
+            body = Body(zero)
+            assert body.size is None
+            pieces = iter(body)
+            assert [len(next(pieces)[0]) for _ in range(3)] == [BLOCK_SIZE] * 3
+
+
 def test_what_a_file_grew_by_is_not_part_of_the_body() -> None:
     file = io.BytesIO(b"octets")
     body = Body(file)
