@@ -323,7 +323,8 @@ class ConnectionState(Protocol):
     def _glitch(self, what: str) -> None:
         """Count a frame that is legal and useless."""
         # Every request earns a few: its stream's late WINDOW_UPDATEs, say, are nobody's fault.
-        earned = GLITCHES_PER_STREAM * (self._highest_opened - self._earned)
+        # Ids of ours are odd.
+        earned = GLITCHES_PER_STREAM * ((self._highest_opened - self._earned + 1) // 2)
         self._earned = self._highest_opened
         if not self._glitches.spend(earned):
             raise ProtocolError(

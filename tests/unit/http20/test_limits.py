@@ -136,6 +136,45 @@ def test_an_allowance_is_a_burst_and_a_rate(
     assert peer.protocol.closed
 
 
+def test_each_request_earns_its_peer_eight_useless_frames() -> None:
+    peer = connected(limits=Limits(glitch_burst=50, glitches_per_second=0))
+    glitches(peer, 50)
+    for count in (1, 1, 3):
+        for _ in range(count):
+            peer.answer(peer.request().id)
+        glitches(peer, 8 * count)
+        assert not peer.protocol.closed
+    glitches(peer, 1)
+    assert peer.protocol.closed
+
+
+def test_at_most_five_hundred_cancels_at_once_and_sixteen_a_second() -> None:
+    """Less than what servers take for an attack."""
+    now = [0.0]
+    peer = connected(clock=lambda: now[0])
+    counts = []
+    for seconds in (0, 10):
+        now[0] += seconds
+        peer.protocol.accepting = True
+        counts.append(0)
+        while peer.protocol.accepting and counts[-1] < 1000:
+            peer.protocol.cancel(peer.request())
+            peer.written()
+            counts[-1] += 1
+    assert counts == [501, 160]
+
+
+def test_one_request_leaves_before_the_peer_has_said_how_many_it_takes() -> None:
+    peer = fresh()
+    asked = [
+        peer.protocol.request(b"GET", b"https", b"example.org", b"/", [], end=True)
+        for _ in range(3)
+    ]
+    assert [exchange.opened for exchange in asked] == [True, False, False]
+    peer.settings()
+    assert all(exchange.opened for exchange in asked)
+
+
 def test_after_many_cancels_new_requests_go_elsewhere() -> None:
     """A server would take it for a rapid reset; what is open goes on to its end."""
     now = [0.0]
