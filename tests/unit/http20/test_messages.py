@@ -192,6 +192,8 @@ def test_fields_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) ->
     assert valid == {(b"a", b"1"), (b"b", b"2")}
     read_head([OK, (b"c", b"3"), (b"d", b"x" * 256)], valid)
     assert valid == {(b"c", b"3")}
+    read_head([OK, (b"d", b"x" * 255)], valid)
+    assert valid == {(b"c", b"3"), (b"d", b"x" * 255)}
 
 
 def test_trailers_hold_no_pseudo_headers() -> None:

@@ -203,3 +203,19 @@ def test_a_push_begins_with_its_head(kind: str, payload: bytes) -> None:
     peer.frame(kind, 0, 2, payload)
     peer.expect_connection_error(ErrorCode.PROTOCOL_ERROR)
     assert push.error is not None
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [[*PROMISE[:2], (":authority", "example.com"), *PROMISE[3:]], PROMISE[1:]],
+    ids=["another origin", "malformed"],
+)
+def test_promises_that_may_not_be_are_refused_until_there_are_too_many(refused: Fields) -> None:
+    """Each is answered by a frame of ours, so the answers have to be bounded."""
+    peer = connected(enable_push=True, reset_burst=5, clock=lambda: 0.0)
+    peer.request()
+    for promised_id in range(2, 12, 2):
+        peer.push_promise(1, promised_id, refused)
+        peer.expect_stream_error(promised_id, ErrorCode.PROTOCOL_ERROR)
+    peer.push_promise(1, 12, refused)
+    peer.expect_connection_error(ErrorCode.ENHANCE_YOUR_CALM)
