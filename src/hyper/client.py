@@ -55,8 +55,7 @@ from .sync.pool import Pool, Shared
 from .sync.pump import Pump
 from .sync.rendering import spelled
 from .sync.socket_transport import SSLSocketTransport
-from .sync.transport import tls_error
-from .tls import ALPN_PROTOCOLS, offering
+from .tls import ALPN_PROTOCOLS, offering, tls_error
 
 __all__ = [
     "HTTPS_PORT",

@@ -28,6 +28,7 @@ __all__ = [
     "client_side",
     "default_context",
     "init_context",
+    "tls_error",
     "wrap_socket",
 ]
 
@@ -367,3 +368,11 @@ def _set_back(context: ssl.SSLContext, offer: list[str]) -> None:
         # OpenSSL 1.1.1 empties the list as asked, and says that it had no memory for nothing.
         if offer:
             raise
+
+
+def tls_error(reason: str, message: str) -> ssl.SSLError:
+    """An error with the attributes that those of the ssl module have."""
+    error = ssl.SSLError(ssl.SSL_ERROR_SSL, message)
+    error.library = "SSL"
+    error.reason = reason
+    return error

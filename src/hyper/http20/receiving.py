@@ -10,11 +10,11 @@ ends every exchange by GOAWAY; ``_reset`` ends one stream by RST_STREAM.
 
 from __future__ import annotations
 
-from collections import deque
 from struct import Struct
 
 from ..common.exchange import Exchange
 from . import limits
+from .bodies import BodyReceiver, on_wrong_stream, unpadded
 from .exceptions import ConnectionError, ErrorCode, ProtocolError, StreamResetError
 from .frames import (
     ACK,
@@ -32,9 +32,7 @@ from .frames import (
     settings_frame,
     window_update_frame,
 )
-from .responses import ResponseReceiver
 from .settings import Setting
-from .stream import Stream
 from .window import bad_increment
 
 __all__ = ["Receiver"]
@@ -45,11 +43,14 @@ LOW_31_BITS = 0x7FFF_FFFF
 #: The first word of the largest frame: its length, and any type.
 _LARGEST = limits.MAX_FRAME_SIZE << 8 | 0xFF
 
+#: The first word of DATA from which on it is worth a look whether the next frame is just alike.
+_BULK = 4096 << 8
+
 _WORD = Struct(">L")
 _TWO_WORDS = Struct(">LL")
 
 
-class Receiver(ResponseReceiver):
+class Receiver(BodyReceiver):
     """The receiving half of ``HTTP20Protocol``: one handler a frame type."""
 
     # -- reading -----------------------------------------------------------------------------
@@ -113,6 +114,8 @@ class Receiver(ResponseReceiver):
                 self._missing = at - end
                 return
             handler(self, flags, stream_id, data[start:at])
+            if word > _BULK and not kind | flags:
+                at = self._on_equal_data(data, at, word >> 8, stream_id)
         if at < end:
             self._rest = data[at:]
 
@@ -153,130 +156,6 @@ class Receiver(ResponseReceiver):
 
     # -- one handler a frame type ------------------------------------------------------------
 
-    def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
-        """DATA (§6.1)."""
-        size = len(payload)
-        # The octets count against the connection whatever becomes of them (§6.9).
-        received = self._received = self._received + size
-        if received > self.receive_window:
-            raise ProtocolError(
-                f"DATA exceeds the connection's window of {self.receive_window} octets "
-                "(RFC 9113 §6.9.1)",
-                error_code=ErrorCode.FLOW_CONTROL_ERROR,
-            )
-        stream = self.streams.get(stream_id)
-        if stream is None or flags & PADDED or not size:
-            self._on_odd_data(flags, stream_id, payload)
-            return
-        window = stream.receive_window = stream.receive_window - size
-        received = stream.received = stream.received + size
-        expected = stream.expected
-        if (
-            window < 0
-            or stream.remote_closed
-            or not stream.status
-            or received > expected >= 0
-        ):
-            self._reset_for_data(stream, size)
-            return
-        chunks = stream.chunks
-        if chunks and size < limits.SMALL_CHUNK and len(chunks) >= limits.MAX_SMALL_CHUNKS:
-            _join_last(chunks, payload)
-        else:
-            chunks.append(payload)
-        self._empty_data = 0
-        if flags & END_STREAM:
-            if (
-                stream.local_closed
-                and received == expected
-                and stream_id & 1
-                and not self._queue
-            ):
-                # What _end and _close_stream do to most streams; without those two calls, which
-                # are a fiftieth of a small request's cost.
-                stream.remote_closed = stream.ended = True
-                del self.streams[stream_id]
-                self._open -= 1
-            else:
-                self._end(stream)
-        self._moved.append(stream)
-
-    def _on_odd_data(self, flags: int, stream_id: int, payload: bytes) -> None:
-        """DATA that is padded, empty, or on a stream that is not open (§6.1)."""
-        body = _unpadded(payload, flags, "DATA", stream_id)
-        stream = self.streams.get(stream_id)
-        if stream is None:
-            # What was on its way to a stream that we cancelled may be a whole window of frames,
-            # and has cost the peer as much as us.
-            small = len(body) < limits.SMALL_CHUNK
-            self._closed_stream(stream_id, "DATA", glitch=small)
-            return
-        padding = len(payload) - len(body)
-        stream.receive_window -= len(payload)
-        stream.received += len(body)
-        if (
-            stream.receive_window < 0
-            or stream.remote_closed
-            or not stream.status
-            or stream.received > stream.expected >= 0
-        ):
-            self._reset_for_data(stream, len(payload))
-            return
-        if body:
-            self._empty_data = 0
-        elif flags & END_STREAM == 0:
-            self._empty_data += 1
-            if self._empty_data > self.limits.max_empty_data:
-                raise ProtocolError(
-                    f"{self._empty_data} DATA frames in a row carried nothing",
-                    error_code=ErrorCode.ENHANCE_YOUR_CALM,
-                )
-        if body or not flags & END_STREAM:
-            # Empty pieces are no octets of any window, so nothing else bounds them.
-            if len(body) < limits.SMALL_CHUNK and len(stream.chunks) >= limits.MAX_SMALL_CHUNKS:
-                _join_last(stream.chunks, body)
-            else:
-                stream.chunks.append(body)
-        self._moved.append(stream)
-        if flags & END_STREAM:
-            self._end(stream)
-        elif padding:
-            # Padding is never read, so its part of the window comes back from here. A quarter
-            # at a time: one frame for many.
-            stream.padding += padding
-            if stream.padding >= stream.initial_receive_window // 4:
-                stream.receive_window += stream.padding
-                self.outgoing.append(window_update_frame(stream_id, stream.padding))
-                stream.padding = 0
-
-    def _reset_for_data(self, stream: Stream, size: int) -> None:
-        """Say which rule DATA broke on a stream."""
-        if stream.remote_closed:
-            message = "arrived after the end of the response (RFC 9113 §5.1)"
-            self._reset(stream, ErrorCode.STREAM_CLOSED, f"DATA of {size} octets {message}")
-        elif stream.reserved:
-            raise _on_wrong_stream("DATA", stream.id, "§5.1: it is only promised")
-        elif stream.receive_window < 0:
-            self._reset(
-                stream,
-                ErrorCode.FLOW_CONTROL_ERROR,
-                f"DATA of {size} octets exceeds its window of {stream.receive_window + size} "
-                "(RFC 9113 §6.9.1)",
-            )
-        elif not stream.status:
-            self._reset(
-                stream,
-                ErrorCode.PROTOCOL_ERROR,
-                "DATA came before the head of the response (RFC 9113 §8.1)",
-            )
-        else:
-            self._reset(
-                stream,
-                ErrorCode.PROTOCOL_ERROR,
-                f"the body has {stream.received} octets so far and should have {stream.expected} "
-                "(RFC 9113 §8.1.1)",
-            )
-
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         """HEADERS (§6.2)."""
         if flags & ~END_STREAM == END_HEADERS:
@@ -293,7 +172,7 @@ class Receiver(ResponseReceiver):
                     self._begin_response(stream, head, flags & END_STREAM)
                     return
         if flags & (PADDED | PRIORITY_FLAG):
-            fragment = _unpadded(payload, flags, "HEADERS", stream_id)
+            fragment = unpadded(payload, flags, "HEADERS", stream_id)
             if flags & PRIORITY_FLAG:
                 if len(fragment) < 5:
                     raise ProtocolError(
@@ -309,12 +188,12 @@ class Receiver(ResponseReceiver):
         elif stream_id:
             self._start_block(stream_id, flags & END_STREAM, fragment)
         else:
-            raise _on_wrong_stream("HEADERS", stream_id, "§6.2")
+            raise on_wrong_stream("HEADERS", stream_id, "§6.2")
 
     def _on_priority(self, flags: int, stream_id: int, payload: bytes) -> None:
         """PRIORITY (§6.3): deprecated, so only its form is looked at."""
         if not stream_id:
-            raise _on_wrong_stream("PRIORITY", stream_id, "§6.3")
+            raise on_wrong_stream("PRIORITY", stream_id, "§6.3")
         self._glitch("PRIORITY frames")
         if len(payload) != 5:
             error = _wrong_size("PRIORITY", payload, 5, "§6.3")
@@ -328,7 +207,7 @@ class Receiver(ResponseReceiver):
         if len(payload) != 4:
             raise _wrong_size("RST_STREAM", payload, 4, "§6.4")
         if not stream_id:
-            raise _on_wrong_stream("RST_STREAM", stream_id, "§6.4")
+            raise on_wrong_stream("RST_STREAM", stream_id, "§6.4")
         stream = self.streams.get(stream_id)
         if stream is None:
             self._closed_stream(stream_id, "RST_STREAM")
@@ -355,7 +234,7 @@ class Receiver(ResponseReceiver):
     def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
         """SETTINGS (§6.5)."""
         if stream_id:
-            raise _on_wrong_stream("SETTINGS", stream_id, "§6.5")
+            raise on_wrong_stream("SETTINGS", stream_id, "§6.5")
         if flags & ACK:
             if payload:
                 raise _wrong_size("SETTINGS with ACK", payload, 0, "§6.5")
@@ -407,7 +286,7 @@ class Receiver(ResponseReceiver):
                 "PUSH_PROMISE though SETTINGS_ENABLE_PUSH is 0 (RFC 9113 §8.4)",
                 error_code=ErrorCode.PROTOCOL_ERROR,
             )
-        fragment = _unpadded(payload, flags, "PUSH_PROMISE", stream_id)
+        fragment = unpadded(payload, flags, "PUSH_PROMISE", stream_id)
         if len(fragment) < 4:
             raise ProtocolError(
                 f"PUSH_PROMISE of {len(payload)} octets has no promised stream (RFC 9113 §6.6)",
@@ -417,7 +296,7 @@ class Receiver(ResponseReceiver):
         if parent is None:
             self._closed_stream(stream_id, "PUSH_PROMISE")
         elif stream_id % 2 == 0 or parent.remote_closed:
-            raise _on_wrong_stream("PUSH_PROMISE", stream_id, "§6.6")
+            raise on_wrong_stream("PUSH_PROMISE", stream_id, "§6.6")
         promised = _WORD.unpack_from(fragment)[0] & LOW_31_BITS
         if promised % 2 or promised <= self._highest_promised:
             raise ProtocolError(
@@ -435,7 +314,7 @@ class Receiver(ResponseReceiver):
     def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
         """PING (§6.7)."""
         if stream_id:
-            raise _on_wrong_stream("PING", stream_id, "§6.7")
+            raise on_wrong_stream("PING", stream_id, "§6.7")
         if len(payload) != 8:
             raise _wrong_size("PING", payload, 8, "§6.7")
         if flags & ACK:
@@ -453,7 +332,7 @@ class Receiver(ResponseReceiver):
     def _on_goaway(self, flags: int, stream_id: int, payload: bytes) -> None:
         """GOAWAY (§6.8): streams up to the last one finish; the others were not processed."""
         if stream_id:
-            raise _on_wrong_stream("GOAWAY", stream_id, "§6.8")
+            raise on_wrong_stream("GOAWAY", stream_id, "§6.8")
         if len(payload) < 8:
             raise _wrong_size("GOAWAY", payload, 8, "§6.8")
         last, code = _TWO_WORDS.unpack_from(payload)
@@ -509,7 +388,7 @@ class Receiver(ResponseReceiver):
             self._closed_stream(stream_id, "WINDOW_UPDATE")
             return
         if stream.reserved:
-            raise _on_wrong_stream("WINDOW_UPDATE", stream_id, "§5.1: it is only promised")
+            raise on_wrong_stream("WINDOW_UPDATE", stream_id, "§5.1: it is only promised")
         if not increment:
             self._reset(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0 (RFC 9113 §6.9)")
             return
@@ -540,39 +419,6 @@ class Receiver(ResponseReceiver):
     def _on_unknown(self, flags: int, stream_id: int, payload: bytes) -> None:
         """A type that this RFC does not know: ignored (§5.5)."""
         self._glitch("frames of unknown types")
-
-
-def _unpadded(payload: bytes, flags: int, what: str, stream_id: int) -> bytes:
-    """A payload without its padding (§6.1)."""
-    if not flags & PADDED:
-        return payload
-    if not payload or payload[0] >= len(payload):
-        raise ProtocolError(
-            f"{what} of {len(payload)} octets on stream {stream_id} is padded beyond its end "
-            "(RFC 9113 §6.1)",
-            error_code=ErrorCode.PROTOCOL_ERROR if payload else ErrorCode.FRAME_SIZE_ERROR,
-        )
-    return payload[1 : len(payload) - payload[0]]
-
-
-def _join_last(chunks: deque[bytes], piece: bytes) -> None:
-    """Join a small piece to the last one, unless a reader takes that at this moment."""
-    try:
-        last = chunks[-1]
-        # A bound, so that the copies stay linear.
-        if len(last) <= limits.JOINED_CHUNK:
-            # Never taken out first: the reader counts on what it has seen to be there.
-            chunks[-1] = last + piece
-            return
-    except IndexError:
-        pass
-    chunks.append(piece)
-
-
-def _on_wrong_stream(what: str, stream_id: int, section: str) -> ProtocolError:
-    return ProtocolError(
-        f"{what} on stream {stream_id} (RFC 9113 {section})", error_code=ErrorCode.PROTOCOL_ERROR
-    )
 
 
 def _wrong_size(what: str, payload: bytes, size: int, section: str) -> ProtocolError:

@@ -20,8 +20,8 @@ from itertools import zip_longest
 from time import monotonic
 from typing import Any, Final
 
-from ..tls import ALPN_PROTOCOLS, ascii_host, client_side
-from .transport import TLSTransport, Transport, tls_error
+from ..tls import ALPN_PROTOCOLS, ascii_host, client_side, tls_error
+from .transport import TLSTransport, Transport
 
 __all__ = ["connect", "start_tls"]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections import deque
 from typing import Any
 
 import pytest
 
 from hyper.http20 import limits
 from hyper.http20.exceptions import ConnectionError, ErrorCode, StreamResetError
-from hyper.http20.receiving import _join_last
 from hyper.http20.window import BaseFlowControlManager
 from tests.peer import ACK, END_STREAM, OK, PADDED, PRIORITY, Peer, connected, frame, fresh
 
@@ -228,48 +226,6 @@ def test_many_small_unread_pieces_are_joined() -> None:
         peer.data(1, piece)
     assert b"".join(stream.chunks) == body
     assert len(stream.chunks) < limits.MAX_SMALL_CHUNKS + 20
-
-
-def test_joining_copes_with_a_reader_who_takes_the_last_piece() -> None:
-    chunks: deque[bytes] = deque()
-    _join_last(chunks, b"a")
-    assert list(chunks) == [b"a"]
-
-
-class Drained(deque[bytes]):
-    """Pieces whose reader takes all that it has seen just after somebody looked at the last."""
-
-    seen = 0
-    taken = b""
-
-    def _read(self) -> None:
-        seen, self.seen = self.seen, 0
-        for _ in range(seen):
-            self.taken += self.popleft()
-
-    def pop(self) -> bytes:  # type: ignore[override]
-        last = super().pop()
-        self._read()
-        return last
-
-    def __getitem__(self, at: Any) -> Any:
-        piece = super().__getitem__(at)
-        self._read()
-        return piece
-
-
-def test_a_reader_finds_as_many_pieces_as_it_has_seen() -> None:
-    """It takes them without a lock, so nobody may borrow one of them."""
-    peer = connected()
-    stream = peer.request()
-    peer.headers(1)
-    for _ in range(limits.MAX_SMALL_CHUNKS):
-        peer.data(1, b"a")
-    chunks = stream.chunks = Drained(stream.chunks)
-    chunks.seen = len(chunks)
-    peer.data(1, b"b")
-    assert chunks.taken == b"a" * limits.MAX_SMALL_CHUNKS
-    assert list(chunks) == [b"b"]
 
 
 class Sliced(bytes):

@@ -24,7 +24,6 @@ from hyper.sync import transport as module
 from hyper.sync.dial import connect
 from hyper.sync.transport import (
     BATCH_SIZE,
-    GATHERED_RECORDS,
     LINGER_SIZE,
     RECORD_SIZE,
     SEALED_READ_SIZE,
@@ -197,15 +196,12 @@ def test_tickets_before_data_do_not_hide_the_data(secure: Wire) -> None:
 def test_one_read_takes_what_a_big_buffer_holds(secure: Wire) -> None:
     transport, peer = secure()
     sent = bytes(range(256)) * (5 * RECORD_SIZE // 256) + b"last"
-    peer.send(sent)
-    time.sleep(0.01)
-    first = transport.read()
-    assert first == sent[: GATHERED_RECORDS * RECORD_SIZE]
-    peer.close()
-    rest = b""
-    while transport.more:
-        rest += transport.read() or b""
-    assert first + rest == sent
+    transport.read()  # the session tickets
+    sealed = peer.seal(sent)
+    peer.sock.sendall(sealed)
+    until_arrived(transport, len(sealed))
+    assert transport.read() == sent
+    assert not transport.more
 
 
 def test_records_are_gathered_as_far_as_they_have_arrived(secure: Wire) -> None:
@@ -218,6 +214,66 @@ def test_records_are_gathered_as_far_as_they_have_arrived(secure: Wire) -> None:
     while len(received) < len(sent) and time.monotonic() < deadline:
         received += transport.read() or b""
     assert received == sent
+
+
+def until_arrived(transport: Transport, size: int) -> None:
+    """Wait until so many octets lie in the socket: on a busy machine, sent is not arrived."""
+    deadline = time.monotonic() + 10
+    while len(transport._sock.recv(2 * size, socket.MSG_PEEK)) < size:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+class Raising:
+    """An ``SSLObject`` that tells its end as the documentation has it."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def read(self, size: int) -> bytes:
+        data: bytes = self.real.read(size)
+        if not data:
+            raise ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "closed")
+        return data
+
+
+@pytest.mark.parametrize("raising", [False, True], ids=["as in CPython", "as documented"])
+def test_an_end_behind_gathered_records_is_told_though_the_socket_is_silent(
+    secure: Wire, raising: bool
+) -> None:
+    transport, peer = secure(
+        proxy=lambda real: Raising(real) if raising and isinstance(real, ssl.SSLObject) else real
+    )
+    sent = bytes(2 * RECORD_SIZE)
+    transport.read()  # the session tickets
+    sealed = peer.seal(sent)
+    peer.sock.sendall(sealed)
+    peer.say_goodbye()
+    until_arrived(transport, len(sealed) + 1)
+    assert (transport.read(), transport.more) == (sent, True)
+    assert transport.wait_readable(0.0)
+    assert (transport.read(), transport.more) == (b"", False)
+    assert not transport.truncated
+
+
+def test_an_error_behind_gathered_records_comes_after_them(secure: Wire) -> None:
+    transport, peer = secure()
+    sent = bytes(2 * RECORD_SIZE)
+    record = bytearray(peer.seal(sent, b"forged"))
+    record[-1] ^= 1
+    transport.read()
+    peer.sock.sendall(record)
+    until_arrived(transport, len(record))
+    assert (transport.read(), transport.more) == (sent, True)
+    assert transport.wait_readable(0.0)
+    for _ in range(2):
+        with pytest.raises(ssl.SSLError, match=r"(?i)bad.record.mac"):
+            transport.read()
+    with pytest.raises(ssl.SSLError, match=r"(?i)bad.record.mac"):
+        peer.receive(1)
 
 
 # The end of file
@@ -277,20 +333,6 @@ def test_an_error_that_came_along_with_records_comes_after_them(secure: Wire, si
 
 def test_a_clean_end_that_the_ssl_module_raises_is_a_clean_end(secure: Wire) -> None:
     """Its documentation has SSLZeroReturnError; CPython returns b"" while we may still write."""
-
-    class Raising:
-        def __init__(self, real: Any) -> None:
-            self.real = real
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.real, name)
-
-        def read(self, size: int) -> bytes:
-            data: bytes = self.real.read(size)
-            if not data:
-                raise ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "closed")
-            return data
-
     transport, peer = secure(
         proxy=lambda real: Raising(real) if isinstance(real, ssl.SSLObject) else real
     )
