@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 from .equal import EQUAL
 from .making import mutants_of
 from .named import NAMED
+from .named_inner import INNER
+from .named_outer import OUTER
 from .trying import QUICK, Copy, covering, preload
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,7 +134,7 @@ def _controls(copy: Copy, tasks: list[Task]) -> list[Task]:
 
 def _named(copy: Copy, trouble: list[str], files: list[str]) -> list[Task]:
     tasks = []
-    for named in NAMED:
+    for named in (*NAMED, *INNER, *OUTER):
         if files and named.file not in files:
             continue
         source = copy.text(named.file)

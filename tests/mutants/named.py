@@ -229,12 +229,8 @@ NAMED: tuple[Named, ...] = (
     _flood(
         "small frames, unread",
         _RECEIVING,
-        """        if size < limits.SMALL_CHUNK and len(stream.chunks) >= limits.MAX_SMALL_CHUNKS:
-            _join_last(stream.chunks, payload)
-        else:
-            stream""",
-        """        if True:
-            stream""",
+        "if chunks and size < limits.SMALL_CHUNK and len(chunks) >= limits.MAX_SMALL_CHUNKS:",
+        "if False:",
         "unread_small_frames_take_memory_as_their_octets_do",
     ),
     _flood(
@@ -261,7 +257,7 @@ NAMED: tuple[Named, ...] = (
     _flood(
         "DATA beyond the connection's window",
         _RECEIVING,
-        "if self._received > self.receive_window:",
+        "if received > self.receive_window:",
         "if False:",
         "data_beyond_the_connections_window_is_refused",
     ),
@@ -297,8 +293,8 @@ NAMED: tuple[Named, ...] = (
     _frames(
         "a frame too large",
         _RECEIVING,
-        "            if size > limits.MAX_FRAME_SIZE or self._block_stream or not self._greeted:\n",
-        "            if self._block_stream or not self._greeted:\n",
+        "if word > _LARGEST or self._block_stream or not self._greeted:",
+        "if self._block_stream or not self._greeted:",
         "a_frame_too_large_is_refused_by_its_head",
     ),
     _frames(
@@ -468,15 +464,8 @@ NAMED: tuple[Named, ...] = (
     _malformed(
         "DATA before the head",
         _RECEIVING,
-        """            or not stream.status
-            or stream.received > stream.expected >= 0
-        ):
-            self._reset_for_data(stream, size)
-""",
-        """            or stream.received > stream.expected >= 0
-        ):
-            self._reset_for_data(stream, size)
-""",
+        "            or not stream.status\n            or received > expected >= 0\n",
+        "            or received > expected >= 0\n",
         "a_response_out_of_order_is_malformed",
     ),
     _malformed(
@@ -503,15 +492,8 @@ NAMED: tuple[Named, ...] = (
     _malformed(
         "a body longer than its length",
         _RECEIVING,
-        """            or not stream.status
-            or stream.received > stream.expected >= 0
-        ):
-            self._reset_for_data(stream, size)
-""",
-        """            or not stream.status
-        ):
-            self._reset_for_data(stream, size)
-""",
+        "            or received > expected >= 0\n",
+        "",
         "a_body_has_the_length_it_was_told",
     ),
     _malformed(
@@ -525,19 +507,8 @@ NAMED: tuple[Named, ...] = (
     Named(
         "a stream's window while it lies unread",
         _RECEIVING,
-        """            stream.receive_window < 0
-            or stream.remote_closed
-            or not stream.status
-            or stream.received > stream.expected >= 0
-        ):
-            self._reset_for_data(stream, size)
-""",
-        """            stream.remote_closed
-            or not stream.status
-            or stream.received > stream.expected >= 0
-        ):
-            self._reset_for_data(stream, size)
-""",
+        "            window < 0\n            or stream.remote_closed\n",
+        "            stream.remote_closed\n",
         ("hostile/test_floods.py::test_data_beyond_a_streams_window_is_refused",),
     ),
     Named(
