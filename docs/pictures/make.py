@@ -2,7 +2,7 @@
 
     python docs/pictures/make.py
 
-The two of a terminal are drawn here, as SVG, from the command's own octets. The one of the trace
+The architecture is drawn by `architecture.py`. The two of a terminal are drawn here, as SVG, from the command's own octets. The one of the trace
 page is taken by Chromium (Debian: ``apt-get install chromium``); without it that one stays.
 """
 
@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
+
+import architecture
 
 HERE = Path(__file__).resolve().parent
 
@@ -184,6 +186,8 @@ def page(into: Path) -> bool:
 
 
 def main() -> None:
+    (HERE / "architecture.svg").write_text(architecture.drawing(), encoding="utf-8")
+
     columns = 100
     lines = printed("--waterfall", "--assets", "demo:/page")
     picture = terminal("hyper --waterfall --assets demo:/page", lines, columns)

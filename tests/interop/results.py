@@ -57,8 +57,8 @@ OTHERS: Final = {
     "Apache, HAProxy and nghttpx as proxies, through every door": r"test_proxies_real\.py",
     "a round trip of 50 and 100 ms, over real TCP": r"test_distance\.py",
     "`apns2` 0.7 against a push service": r"test_apns2\.py",
-    "the tests of requests, over HTTP/2": r"test_requests_suite\.py",
-    "the tests of httpx, over HTTP/2": r"test_httpx_suite\.py",
+    "all of the own tests of requests, over HTTP/2, as one": r"test_requests_suite\.py",
+    "all of the own tests of httpx, over HTTP/2, as one": r"test_httpx_suite\.py",
     "the trace page in Chromium": r"test_trace_page\.py",
 }
 
