@@ -35,6 +35,7 @@ FILES = (
     "http11/limits.py",
     "http11/messages.py",
     "http11/receiving.py",
+    "http20/bodies.py",
     "http20/budget.py",
     "http20/limits.py",
     "http20/messages.py",

@@ -46,6 +46,7 @@ def _http1(row: str, file: str, old: str, new: str, *tests: str) -> Named:
 
 
 _LIMITS = "http20/limits.py"
+_BODIES = "http20/bodies.py"
 _RECEIVING = "http20/receiving.py"
 _RESPONSES = "http20/responses.py"
 _MESSAGES = "http20/messages.py"
@@ -172,7 +173,7 @@ NAMED: tuple[Named, ...] = (
     ),
     _flood(
         "empty DATA",
-        _RECEIVING,
+        _BODIES,
         "if self._empty_data > self.limits.max_empty_data:",
         "if False:",
         "data_that_carries_nothing_has_an_end",
@@ -228,7 +229,7 @@ NAMED: tuple[Named, ...] = (
     ),
     _flood(
         "small frames, unread",
-        _RECEIVING,
+        _BODIES,
         "if chunks and size < limits.SMALL_CHUNK and len(chunks) >= limits.MAX_SMALL_CHUNKS:",
         "if False:",
         "unread_small_frames_take_memory_as_their_octets_do",
@@ -256,7 +257,7 @@ NAMED: tuple[Named, ...] = (
     ),
     _flood(
         "DATA beyond the connection's window",
-        _RECEIVING,
+        _BODIES,
         "if received > self.receive_window:",
         "if False:",
         "data_beyond_the_connections_window_is_refused",
@@ -320,7 +321,7 @@ NAMED: tuple[Named, ...] = (
     ),
     _frames(
         "padding beyond the end",
-        _RECEIVING,
+        _BODIES,
         "    if not payload or payload[0] >= len(payload):\n",
         "    if not payload:\n",
         "a_broken_rule_ends_the_connection_for_everybody",
@@ -463,7 +464,7 @@ NAMED: tuple[Named, ...] = (
     ),
     _malformed(
         "DATA before the head",
-        _RECEIVING,
+        _BODIES,
         "            or not stream.status\n            or received > expected >= 0\n",
         "            or received > expected >= 0\n",
         "a_response_out_of_order_is_malformed",
@@ -491,7 +492,7 @@ NAMED: tuple[Named, ...] = (
     ),
     _malformed(
         "a body longer than its length",
-        _RECEIVING,
+        _BODIES,
         "            or received > expected >= 0\n",
         "",
         "a_body_has_the_length_it_was_told",
@@ -506,7 +507,7 @@ NAMED: tuple[Named, ...] = (
     # 5. Flow control.
     Named(
         "a stream's window while it lies unread",
-        _RECEIVING,
+        _BODIES,
         "            window < 0\n            or stream.remote_closed\n",
         "            stream.remote_closed\n",
         ("hostile/test_floods.py::test_data_beyond_a_streams_window_is_refused",),
@@ -530,7 +531,7 @@ NAMED: tuple[Named, ...] = (
     ),
     Named(
         "padding gives its part back",
-        _RECEIVING,
+        _BODIES,
         "            stream.padding += padding\n",
         "",
         ("hostile/test_flow_control.py::test_padding_gives_its_part_of_both_windows_back",),
