@@ -10,6 +10,9 @@ EQUAL: dict[str, str] = {
         f"http11/framing.py {name} is a thousand times as large": "a mark that is no length"
         for name in ("CHUNKED", "TUNNEL", "UNTIL_CLOSE")
     },
+    "http20/receiving.py word > _LARGEST is one off": (
+        "the largest frame of type 0xff has its head looked at, in which nothing is wrong"
+    ),
     "hpack/decoder.py end > max_fields is one off": (
         "a block of just so many octets has no more fields than that, counted or not"
     ),

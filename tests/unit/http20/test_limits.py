@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from hyper.http20 import limits
-from hyper.http20.exceptions import ConnectionError, ErrorCode
+from hyper.http20.exceptions import ConnectionError, ErrorCode, ProtocolError
 from hyper.http20.limits import Limits, choose, chosen
+from hyper.http20.window import BaseFlowControlManager
 
-from ...peer import OK, Peer, connected, fresh
+from ...peer import OK, Peer, body_of, connected, fresh
 
 CALM = ErrorCode.ENHANCE_YOUR_CALM
 PROMISE = [(":method", "GET"), (":scheme", "https"), (":authority", "example.org"), (":path", "/")]
@@ -388,3 +389,79 @@ def test_a_limit_that_is_none_is_refused() -> None:
 def test_every_default_is_the_constant_of_its_name() -> None:
     for name, value in Limits()._asdict().items():
         assert value == getattr(limits, name.upper())
+
+
+@pytest.mark.parametrize("padding", [None, 0, 7], ids=["plain", "pad length", "padding"])
+@pytest.mark.parametrize(("size", "kept"), [(1, 1024), (255, 1028), (256, 1100)])
+def test_unread_small_pieces_are_kept_apart_up_to_a_number(
+    padding: int | None, size: int, kept: int
+) -> None:
+    """What comes on top is joined, to pieces of a little more than 4 KiB; larger ones are not."""
+    peer = connected()
+    stream = peer.request()
+    peer.headers(1)
+    for _ in range(1024):
+        peer.data(1, b"x" * size, padding=padding)
+    assert len(stream.chunks) == 1024
+    for _ in range(76):
+        peer.data(1, b"x" * size, padding=padding)
+    assert len(stream.chunks) == kept
+    assert body_of(stream) == b"x" * size * 1100
+    assert max(map(len, stream.chunks)) <= 4096 + 256
+
+
+class Exactly(BaseFlowControlManager):
+    """Widens by what it is told to, once."""
+
+    increment = 0
+
+    def increase_window_size(self, frame_size: int) -> int:
+        return self.increment
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_managers_window_for_the_connection_may_be_the_largest_and_no_larger(more: int) -> None:
+    """RFC 9113 §6.9.1."""
+    peer = connected(window_manager=Exactly)
+    peer.request()
+    peer.headers(1)
+    left = peer.granted - 10
+    Exactly.increment = limits.MAX_WINDOW - left + more
+    if more:
+        with pytest.raises(ValueError, match=r"the connection's window of .* cannot be widened by"):
+            peer.data(1, bytes(10))
+    else:
+        peer.data(1, bytes(10))
+        peer.expect("WINDOW_UPDATE", stream_id=0, increment=limits.MAX_WINDOW - left)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_stream_may_be_given_the_largest_window_and_no_larger(more: int) -> None:
+    peer = connected()
+    stream = peer.request()
+    room = limits.MAX_WINDOW - peer.window_of(1)
+    if more:
+        with pytest.raises(ValueError, match=r"a window of .* cannot be widened by"):
+            peer.protocol.widen(stream, room + 1)
+    else:
+        peer.protocol.widen(stream, room)
+        peer.expect("WINDOW_UPDATE", stream_id=1, increment=room)
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+@pytest.mark.parametrize("padding", [None, 0, 100])
+def test_a_window_may_be_filled_to_its_last_octet(padding: int | None, missing: int) -> None:
+    """And what else is wrong then is not called a matter of windows."""
+    beside = 0 if padding is None else padding + 1
+    sizes = (16_384, 16_384, 16_384, 16_383)
+    peer = connected(limits=Limits(stream_window=sum(sizes)))
+    stream = peer.request()
+    length = sum(sizes) - 4 * beside - missing
+    peer.headers(1, [*OK, ("content-length", str(length))])
+    for size in sizes:
+        peer.data(1, bytes(size - beside), padding=padding)
+    if missing:
+        assert isinstance(stream.error, ProtocolError)
+        assert f"should have {length}" in str(stream.error)
+    else:
+        assert stream.error is None
