@@ -2,8 +2,9 @@
 
     python docs/pictures/make.py
 
-The architecture is drawn by `architecture.py`. The two of a terminal are drawn here, as SVG, from the command's own octets. The one of the trace
-page is taken by Chromium (Debian: ``apt-get install chromium``); without it that one stays.
+The architecture is drawn by `architecture.py`. The two of a terminal are drawn here, as SVG, from
+the command's own octets. The one of the trace page is taken by Chromium (Debian: ``apt-get
+install chromium``); without it that one stays.
 """
 
 from __future__ import annotations
