@@ -465,3 +465,37 @@ def test_a_window_may_be_filled_to_its_last_octet(padding: int | None, missing: 
         assert f"should have {length}" in str(stream.error)
     else:
         assert stream.error is None
+
+
+def test_a_joined_piece_ends_behind_4096_octets() -> None:
+    peer = connected()
+    stream = peer.request()
+    peer.headers(1)
+    for count, last in ((1024, 1), (4095, 4096), (1, 4097), (1, 1)):
+        for _ in range(count):
+            peer.data(1, b"x")
+        assert len(stream.chunks[-1]) == last
+    assert len(stream.chunks) == 1025
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_setting_may_take_a_stream_to_the_largest_window_and_no_further(more: int) -> None:
+    """RFC 9113 §6.9.2."""
+    peer = connected({"initial_window_size": 1000})
+    stream = peer.upload()
+    peer.window_update(1, limits.MAX_WINDOW - 1000 - 500)
+    peer.settings(initial_window_size=1500 + more)
+    if more:
+        peer.expect_connection_error(ErrorCode.FLOW_CONTROL_ERROR)
+    else:
+        assert stream.send_window == limits.MAX_WINDOW
+
+
+def test_a_window_for_a_body_that_has_been_sent_is_a_useless_frame() -> None:
+    peer = connected(limits=Limits(glitch_burst=20, glitches_per_second=0))
+    stream = peer.request()
+    for _ in range(20):
+        peer.window_update(stream.id, 1)
+    assert not peer.protocol.closed
+    peer.window_update(stream.id, 1)
+    peer.expect_connection_error(CALM)

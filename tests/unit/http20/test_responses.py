@@ -66,17 +66,22 @@ def test_a_change_of_the_table_makes_memory_forget() -> None:
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(responses, "MAX_REMEMBERED_HEADS", 2)
     peer = connected()
+    remembered = []
     for n in range(6):
         stream = peer.request()
         block = b"\x88\x00\x01a\x01" + bytes([97 + n])  # literal, not indexed: 7541 §6.2.2
         peer.frame("HEADERS", END_HEADERS | 1, stream.id, block)
         assert list(stream.headers) == [(b"a", bytes([97 + n]))]
-        assert 1 <= len(peer.protocol._heads) <= 2
-    long = b"\x88\x00\x01a\x7f\xe1\x07" + b"x" * 1120
-    stream = peer.request()
-    peer.frame("HEADERS", END_HEADERS | 1, stream.id, long)
-    assert stream.status == 200
-    assert long not in peer.protocol._heads
+        remembered.append(len(peer.protocol._heads))
+    assert remembered == [1, 2, 1, 2, 1, 2]
+    for size in (1017, 1018):  # with what is before it, 1024 and one more
+        long = b"\x88\x00\x01a\x7f" + bytes([0x80 | size - 127 & 0x7F, size - 127 >> 7])
+        long += b"x" * size
+        stream = peer.request()
+        peer.frame("HEADERS", END_HEADERS | 1, stream.id, long)
+        assert stream.status == 200
+        assert (long in peer.protocol._heads) == (len(long) <= 1024)
+    assert len(long) == 1025
 
 
 def test_interim_heads_are_collected() -> None:

@@ -7,6 +7,8 @@ import pytest
 from hyper.http20.limits import LARGEST_GROWN_WINDOW, MAX_WINDOW, WINDOW_GROWTH
 from hyper.http20.window import BaseFlowControlManager, FlowControlManager, bad_increment
 
+from ...peer import connected
+
 
 class Generous(BaseFlowControlManager):
     """The seed's example: give back every frame at once."""
@@ -123,3 +125,27 @@ def test_a_bad_increment_names_the_window_and_the_remedy() -> None:
     assert "the window of stream 1 of 7 octets" in message
     assert str(MAX_WINDOW) in message
     assert "increase_window_size()" in message
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_manager_of_the_users_hears_of_every_read_and_ours_of_many_together(ours: bool) -> None:
+    heard: list[int] = []
+
+    class Users(BaseFlowControlManager):
+        def increase_window_size(self, frame_size: int) -> int:
+            heard.append(frame_size)
+            return 0
+
+    class Ours(FlowControlManager):
+        def increase_window_size(self, frame_size: int) -> int:
+            heard.append(frame_size)
+            return 0
+
+    peer = connected() if ours else connected(window_manager=Users)
+    if ours:
+        peer.protocol._connection_manager = Ours(1 << 20)
+    peer.request()
+    peer.headers(1)
+    for _ in range(50):
+        peer.data(1, bytes(100))
+    assert heard == ([4100] if ours else [100] * 50)
