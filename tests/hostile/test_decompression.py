@@ -153,6 +153,21 @@ def test_bombs_within_bombs_are_bounded_in_each_coding(
 
 
 @VERSIONS
+@pytest.mark.parametrize("outer", ["gzip", "deflate", "br", "zstd"])
+def test_what_one_coding_hands_to_the_next_is_bounded(scene: Stage, kind: Kind, outer: str) -> None:
+    """The inner coding saves nothing here, so that it is the outer one that swells."""
+    stored = gzip.compress(bytes(32 * MEBIBYTE), compresslevel=0)
+    octets = brotli.compress(stored, quality=1) if outer == "br" else ENCODERS[outer](stored)
+    del stored
+    with scene(coded(octets, "gzip", outer), kind=kind, http1=kind is HTTP11Connection) as play:
+        with bounded(MEBIBYTE + 2 * BLOCK_SIZE + 6 * len(octets)):
+            response = response_of(play)
+            assert response.read(100_000) == bytes(100_000)
+            response.close()
+        assert play.ask("/after")[0] == 200
+
+
+@VERSIONS
 @pytest.mark.parametrize("outer", ["gzip", "zstd"])
 def test_a_chain_that_comes_to_nothing_is_given_up(scene: Stage, kind: Kind, outer: str) -> None:
     """No output at which a caller could stop: megabytes of empty blocks, out of some kilobytes."""
@@ -335,6 +350,25 @@ def test_what_stands_behind_a_coded_stream(scene: Stage, kind: Kind, coding: str
             play.fails(ContentDecodingError, "br")
         elif coding == "zstd":
             play.fails(ContentDecodingError, "zstd")
+        else:
+            assert play.ask() == (200, TEXT)
+        play.usable()
+
+
+@CODINGS
+def test_what_comes_when_a_coded_stream_has_ended_already(scene: Stage, coding: str) -> None:
+    """The same, where the end is known before the rest has come: in a frame of its own."""
+
+    def script(talk: Talk) -> None:
+        asked = talk.hear_request()
+        talk.headers(asked.stream_id, [(":status", "200"), ("content-encoding", named(coding))])
+        talk.data(asked.stream_id, ENCODERS[coding](TEXT))
+        talk.data(asked.stream_id, b"\0\0\0\0 and more", end=True)
+        talk.serve()
+
+    with scene(script) as play:
+        if coding in ("br", "zstd"):
+            play.fails(ContentDecodingError, coding)
         else:
             assert play.ask() == (200, TEXT)
         play.usable()

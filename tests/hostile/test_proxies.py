@@ -419,19 +419,34 @@ def test_the_head_of_a_proxys_answer_is_bounded(
 
 
 @KINDS
+@pytest.mark.parametrize(
+    ("begins", "goes_on", "says"),
+    [
+        (b"", b"HTTP/1.1 103 Wait\r\nx: y\r\n\r\n" * 1000, "interim"),
+        (b"HTTP/1.1 200 Fine\r\n", b"x: " + b"y" * 997 + b"\r\n", f"{MAX_CONNECT_HEAD}"),
+        (b"HTTP/1.1 200 Fine\r\nx: ", b"y" * 1000, "line"),
+    ],
+    ids=["interim responses", "fields", "one line"],
+)
 def test_the_answer_of_a_proxy_that_has_no_end_is_given_up(
-    scene: Stage, certificates: Certificates, kind: type[HTTPConnection]
+    scene: Stage,
+    certificates: Certificates,
+    kind: type[HTTPConnection],
+    begins: bytes,
+    goes_on: bytes,
+    says: str,
 ) -> None:
     def endless(talk: ProxyTalk) -> None:
         talk.hear_head()
+        talk.say(begins)
         while True:
-            talk.say(b"HTTP/1.1 103 Wait\r\nx: y\r\n\r\n" * 1000)
+            talk.say(goes_on)
 
     with (
         scene(polite) as play,
         ScriptedServer(endless) as proxy,
         bounded(4 << 20),
-        pytest.raises(ProxyError, match="interim"),
+        pytest.raises(ProxyError, match=says),
     ):
         native(kind)(play, certificates, "a:b", proxy.port)
 

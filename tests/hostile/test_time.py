@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from hyper import HTTP11Connection, HTTP20Connection
+from hyper.common.exchange import Exchange
 from hyper.http20.exceptions import ErrorCode
+from hyper.sync.pump import Pump
 
 from ..certificates import Certificates
 from ..peer import OK, frame
@@ -390,6 +392,37 @@ def test_room_that_is_given_to_others_is_no_progress(scene: Stage) -> None:
     with scene(script, timeout=TIMEOUT) as play:
         timed_out(play, lambda: play.ask("/", "POST", body=bytes(70_000)), "no room to send")
         play.usable()
+
+
+def test_room_that_another_upload_takes_first_is_no_progress(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both wait for the connection's window. Each time it opens the other one is the quicker."""
+
+    def script(talk: Talk) -> None:
+        talk.greet(initial_window_size=2**31 - 1)
+        talk.hear_request()
+        talk.hear_request()
+        for_ever(talk, lambda: talk.window_update(0, 100))
+
+    send_body = Pump.send_body
+
+    def robbed(pump: Pump, exchange: Exchange, *rest: Any, **more: Any) -> int:
+        greedy = play.client._pump.protocol.streams[1]
+        if exchange is not greedy:
+            send_body(pump, greedy, bytes(70_000), False)
+            return 0
+        return send_body(pump, exchange, *rest, **more)
+
+    with scene(script, timeout=TIMEOUT) as play:
+        play.client.putrequest("POST", "/greedy")
+        play.client.endheaders()
+        monkeypatch.setattr(Pump, "send_body", robbed)
+        timed_out(play, lambda: play.ask("/", "POST", body=bytes(70_000)), "no room to send")
+        monkeypatch.undo()
+        play.heard("RST_STREAM", stream_id=3, error_code=ErrorCode.CANCEL)
+        play.heard("DATA", stream_id=1)
+        play.never_heard("DATA", stream_id=3)
 
 
 @pytest.mark.parametrize("body", [None, b"octets"], ids=["GET", "POST"])

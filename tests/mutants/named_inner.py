@@ -227,7 +227,7 @@ INNER: tuple[Named, ...] = (
             "the timeout holds for uploads",
             "            if deadline is None and timeout is not None:\n",
             "            if timeout is not None:\n",
-            "room_that_is_given_to_others_is_no_progress",
+            "room_that_another_upload_takes_first_is_no_progress",
         ),
         (
             "the timeout holds for a free stream",

@@ -57,7 +57,7 @@ OUTER: tuple[Named, ...] = (
             "a coding in a chain gives a block at a time",
             "data = self._pull(index - 1, BLOCK_SIZE)",
             "data = self._pull(index - 1, 1 << 30)",
-            "bombs_within_bombs_are_bounded_in_each_coding",
+            "what_one_coding_hands_to_the_next_is_bounded",
         ),
         (
             "a chain that comes to nothing",
@@ -106,7 +106,7 @@ OUTER: tuple[Named, ...] = (
             "octets behind a coded stream",
             "        if coding.strict:\n",
             "        if False:\n",
-            "what_stands_behind_a_coded_stream",
+            "what_comes_when_a_coded_stream_has_ended_already",
         ),
         (
             "several members",
