@@ -152,6 +152,13 @@ def test_the_page_has_a_row_for_each_way_to_ask() -> None:
     assert list(told()) == list(ROWS)
 
 
+def test_readme_says_what_the_page_says() -> None:
+    readme = " ".join((PAGE.parents[2] / "README.md").read_text("utf-8").split())
+    ours, theirs = told()["`HTTP20Connection`"], told()["`http.client`, HTTP/1.1"]
+    assert f"{ours[0]} Python calls and {ours[1]} of the operating system" in readme
+    assert f"takes {theirs[0]} and {theirs[1]} for one over HTTP/1.1" in readme
+
+
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_of_the_page_is_what_is_counted(
     row: str, server: InProcessServer, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
