@@ -339,9 +339,13 @@ def test_an_early_answer_is_delivered_over_http_1(scene: Stage, end: str) -> Non
             talk.close_notify()
         elif end == "fin":
             talk.fin()
+        # A server that reads on might get all of it before anybody looks for an answer.
+        delivered.wait(PATIENCE)
 
+    delivered = threading.Event()
     with scene(script, http1=True) as play:
         assert post(play, bytes(64 * MIB)) == (413, b"enough")
+        delivered.set()
         play.renewed()
 
 
