@@ -499,3 +499,11 @@ def test_a_window_for_a_body_that_has_been_sent_is_a_useless_frame() -> None:
     assert not peer.protocol.closed
     peer.window_update(stream.id, 1)
     peer.expect_connection_error(CALM)
+
+
+def test_of_a_body_a_quarter_of_a_mebibyte_is_taken_at_a_time() -> None:
+    peer = connected({"initial_window_size": 1 << 24})
+    peer.window_update(0, 1 << 24)
+    stream = peer.upload()
+    assert peer.protocol.send_body(stream, bytes(1 << 20), end=True) == 1 << 18
+    assert not stream.local_closed

@@ -11,6 +11,7 @@ from hyper.http20.messages import (
     MalformedError,
     checked_fields,
     read_head,
+    read_promise,
     read_trailers,
     request_target,
     section_size,
@@ -203,3 +204,20 @@ def test_trailers_hold_no_pseudo_headers() -> None:
     assert read_trailers(fields, valid) is fields
     with pytest.raises(MalformedError, match="pseudo-header"):
         read_trailers([OK], valid)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(b":scheme", b"1https"), (b":authority", b"exam ple"), (b":path", b"style.css")],
+)
+def test_a_promise_is_for_a_request_that_could_be_made(name: bytes, value: bytes) -> None:
+    promised = {
+        b":method": b"GET",
+        b":scheme": b"https",
+        b":authority": b"example.org",
+        b":path": b"/style.css",
+    }
+    assert read_promise(list(promised.items()), set()).path == b"/style.css"
+    promised[name] = value
+    with pytest.raises(MalformedError, match=name[1:].decode()):
+        read_promise(list(promised.items()), set())

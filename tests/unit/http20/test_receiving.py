@@ -320,6 +320,19 @@ def test_resets_are_counted() -> None:
     assert peer.protocol.closed
 
 
+#: Where RFC 9113 says what is wrong with a frame.
+SECTIONS = {
+    "PRIORITY": "6.3",
+    "RST_STREAM": "6.4",
+    "SETTINGS": "6.5",
+    "PING": "6.7",
+    "GOAWAY": "6.8",
+    "WINDOW_UPDATE": "6.9",
+    "CONTINUATION": "6.10",
+    "PUSH_PROMISE": "8.4",
+}
+
+
 @pytest.mark.parametrize(
     ("kind", "flags", "stream_id", "payload", "code"),
     [
@@ -344,7 +357,9 @@ def test_a_frame_of_the_wrong_form_ends_the_connection(
     peer = connected()
     peer.request()
     peer.frame(kind, flags, stream_id, payload)
-    peer.expect_connection_error(code)
+    goaway = peer.expect_connection_error(code)
+    # Whoever reads the log of a server finds the rule.
+    assert f"(RFC 9113 §{SECTIONS[kind]}" in goaway.debug.decode()
 
 
 def test_settings_are_acknowledged_and_shift_every_window() -> None:
