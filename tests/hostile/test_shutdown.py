@@ -302,9 +302,11 @@ def test_a_post_that_may_have_been_processed_is_never_sent_again(
     ):
         if reused:
             assert caller.ask().body == b"first"
-        with pytest.raises(caller.errors):
+        with pytest.raises(caller.errors) as caught:
             pytest.fail(f"the answer to something else: {caller.ask('/once', 'POST', body=BODY)}")
         assert bodies(play) == ["/once"]
+        assert not getattr(caught.value, "retryable", False)
+        del caught  # whose traceback holds the caller
 
 
 @pytest.mark.parametrize("script", [not_processed, refused])

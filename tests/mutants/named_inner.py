@@ -80,17 +80,16 @@ INNER: tuple[Named, ...] = (
             "",
             "pings_are_answered_while_an_upload_waits",
         ),
-        (
-            "RST_STREAM behind a whole response",
-            "        if not stream.ended:\n            if not self._resets.spend():",
-            "        if True:\n            if not self._resets.spend():",
-            "an_early_answer_is_delivered_and_the_upload_ends "
-            "hostile/test_truncation.py::test_what_was_whole_stays_whole_whatever_follows",
-        ),
     ),
     *rows(
         "flow_control",
         "sync/sending.py",
+        (
+            "an early answer ends the upload",
+            "if exchange.headers is not None and (exchange.ended or exchange.status >= REFUSED):",
+            "if False:",
+            "an_early_answer_is_delivered_and_the_upload_ends",
+        ),
         (
             "a body that the program fails to make",
             "        except BaseException:\n            response._pump.cancel(response._exchange)\n"
