@@ -145,6 +145,11 @@ def test_a_password_is_asked_for_and_not_shown() -> None:
     assert terminal.code == 0
     assert "Basic bWU6c2VjcmV0" in seen
     assert "secret" not in seen
+    with Terminal(["demo:/get", "--auth", "me"]) as terminal:
+        terminal.until(lambda seen: "password of me at " in seen)
+        terminal.type("\x04")
+        assert "--auth has no password: write USER:PASSWORD" in terminal.end()
+    assert terminal.code == 1
 
 
 def test_the_password_of_a_key_is_asked_for(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -158,7 +159,7 @@ def fetch_linked(client: Client, turn: Turn, request: Request, page: bytes | Non
     fetch = _Fetch(client, request)
     # Over HTTP/1.1 answers come in the order of the requests, and are taken so.
     readers = MAX_READERS if turn.connection.version == "HTTP/2" else 1
-    with ThreadPoolExecutor(readers) as pool:
+    with ThreadPoolExecutor(readers) as pool, _hurried(client, pool):
         fetch.take_pushes(turn, pool)
         if page is None:
             fetch.follows_styles = False
@@ -168,6 +169,17 @@ def fetch_linked(client: Client, turn: Turn, request: Request, page: bytes | Non
             fetch.ask(_targets(request.target, in_style(page.decode(errors="replace"))), pool)
         fetch.see_through(pool)
     fetch.conclude()
+
+
+@contextmanager
+def _hurried(client: Client, pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Let Ctrl-C, or whatever else ends this early, end all that is waited for."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        client.close()  # which wakes whoever reads
+        raise
 
 
 class _Fetch:

@@ -45,7 +45,11 @@ class Client:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for connection in self._connections.values():
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; whoever waits on one, in any thread, gets an error."""
+        for connection in list(self._connections.values()):
             connection.close()
 
     def connection(self, target: Target) -> HTTPConnection:
