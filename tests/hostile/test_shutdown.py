@@ -20,6 +20,7 @@ from hyper.http20.exceptions import ConnectionError, ErrorCode, HTTP20Error, Str
 from ..certificates import Certificates
 from ..peer import OK
 from ..servers import InProcessServer
+from ..threads.gated import eventually
 from .doors import (
     HTTP2_DOORS,
     Answer,
@@ -420,7 +421,7 @@ def test_closing_fails_what_was_never_sent_as_such_and_sends_it_nowhere(scene: S
         crowd = threading.Thread(target=lambda: results.extend(play.crowd(5)), daemon=True)
         crowd.start()
         assert asked.wait(PATIENCE)
-        threading.Event().wait(0.1)
+        eventually(lambda: len(play.client._pump.protocol._queue) == 4)
         play.client.close()
         crowd.join(PATIENCE)
         assert sorted(each.retryable for each in results) == [False, *[True] * 4]
@@ -610,7 +611,12 @@ def test_closing_a_response_from_another_thread_ends_the_wait_for_it(scene: Stag
     with scene(script) as play:
         play.client.request("GET", "/")
         response = play.client.get_response()
-        closer = threading.Timer(0.2, response.close)
+
+        def close() -> None:
+            eventually(lambda: play.client._pump._leader is not None)
+            response.close()
+
+        closer = threading.Thread(target=close, daemon=True)
         closer.start()
         play.fails(HTTP20Error, "stream 1 was cancelled here", ErrorCode.CANCEL, response.read)
         closer.join()
