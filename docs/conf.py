@@ -116,8 +116,21 @@ def leave_out(app: Any, what: str, name: str, thing: Any, skip: bool, options: A
 LONG = 200
 
 
+def modules_of(mark: re.Match[str]) -> str:
+    """What a page inside has in the place of its mark: each module that has no page of its own."""
+    pages = [page.read_text("utf-8") for page in (ROOT / "docs" / "api").glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"automodule:: ([\w.]+)$", page, re.M)}
+    modules = sorted({module for module, _ in exported()} - named - {"hyper"})
+    return "\n".join(
+        f"## `{module}`\n\n```{{eval-rst}}\n.. automodule:: {module}\n```\n"
+        for module in modules
+        if f"{module}.".startswith(f"{mark[1]}.")
+    )
+
+
 def with_data(source: str) -> str:
     """Each `automodule` of a page with the data that it would leave out, long values hidden."""
+    source = re.sub(r"^<!-- modules of ([\w.]+) -->$", modules_of, source, flags=re.MULTILINE)
     return re.sub(r"^\.\. automodule:: ([\w.]+)\n", expanded, source, flags=re.MULTILINE)
 
 
@@ -172,9 +185,15 @@ def look_for_all(app: Any, environment: Any) -> list[str]:
     return []
 
 
+def outdated(app: Any, env: Any, added: set[str], changed: set[str], gone: set[str]) -> set[str]:
+    # A new module shows in no page's source.
+    return {page for page in env.found_docs if page.startswith("api/inside/")}
+
+
 def setup(app: Any) -> None:
     # Loaded when somebody asks for them: now is when.
     importlib.import_module("hyper.sync.connection")
+    app.connect("env-get-outdated", outdated)
     app.connect("source-read", read_source)
     app.connect("autodoc-skip-member", leave_out)
     app.connect("autodoc-process-docstring", mark_up)

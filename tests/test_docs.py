@@ -327,6 +327,8 @@ def test_every_name_that_is_exported_is_in_the_reference() -> None:
     """By its module as a whole, or by itself; the build of the pages holds what came of it."""
     text = "\n".join(page.read_text("utf-8") for page in (DOCS / "api").rglob("*.md"))
     modules = set(re.findall(r"^\.\. automodule:: ([\w.]+)$", text, re.M))
+    rooms = tuple(f"{room}." for room in re.findall(r"^<!-- modules of ([\w.]+) -->$", text, re.M))
+    assert len(rooms) >= 9
     names = set(re.findall(r"^\.\. auto(?:class|data|function):: ([\w.]+)$", text, re.M))
     specification = importlib.util.spec_from_file_location("conf", DOCS / "conf.py")
     assert specification is not None and specification.loader is not None
@@ -337,7 +339,9 @@ def test_every_name_that_is_exported_is_in_the_reference() -> None:
     missing = [
         f"{module}.{name}"
         for module, name in exported
-        if module not in modules and f"{module}.{name}" not in names
+        if module not in modules
+        and not f"{module}.".startswith(rooms)
+        and f"{module}.{name}" not in names
     ]
     assert missing == []
 
