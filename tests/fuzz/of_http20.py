@@ -12,8 +12,15 @@ import struct
 from typing import Any
 
 from hyper.common.exchange import Exchange
+from hyper.http20 import receiving
 from hyper.http20.exceptions import HTTP20Error
-from hyper.http20.limits import CONNECTION_WINDOW, MAX_PUSHES, MAX_WINDOW, STREAM_WINDOW
+from hyper.http20.limits import (
+    CONNECTION_WINDOW,
+    MAX_PUSHES,
+    MAX_WINDOW,
+    SMALL_CHUNK,
+    STREAM_WINDOW,
+)
 from hyper.http20.protocol import HTTP20Protocol
 
 from .octets import cut, pieces_of
@@ -24,6 +31,10 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 GOAWAY = 7
 SETTINGS = bytes.fromhex("000000040000000000")
 ACKNOWLEDGED = bytes.fromhex("000000040100000000")
+
+# DATA frames that are alike are taken in one go when they are large. No input is, so that begins
+# with smaller ones here: it must make no difference.
+receiving._BULK = SMALL_CHUNK << 8
 
 #: Things that any container of a connection may hold; by far the most are asked for by MAX_EMPTY
 #: and the like, which no input of a few thousand octets reaches.
