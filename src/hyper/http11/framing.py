@@ -54,10 +54,10 @@ def body_framing(method: bytes, minor_version: int, status: int, fields: Fields)
     if b"connection" in names:
         options = list_members(fields, b"connection")
         keep_alive = b"close" not in options and (keep_alive or b"keep-alive" in options)
+    if method == b"CONNECT" and status < 300:
+        return Framing(TUNNEL, False)  # also with a 204 (RFC 9110 §9.3.6)
     if method == b"HEAD" or status in (204, 304):
         return Framing(0, keep_alive)
-    if method == b"CONNECT" and status < 300:
-        return Framing(TUNNEL, False)
     if b"transfer-encoding" in names:
         codings = list_members(fields, b"transfer-encoding")
         if codings != [b"chunked"]:

@@ -428,7 +428,12 @@ class Response:
             if not self._pump.wait(exchange, has_body, deadline):
                 self._error = self._timed_out("more of the response body")
                 raise own_error(self._error, self._asked.where)
-        self._give_back(len(data))
+        try:
+            self._give_back(len(data))
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                chunks.appendleft(data)  # an interrupt: who goes on reading takes it again
+            raise
         return data
 
     def _give_back(self, size: int) -> None:

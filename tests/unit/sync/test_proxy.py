@@ -168,9 +168,11 @@ def test_an_end_of_file_is_an_error(octets: bytes) -> None:
         ask(answer(octets))
 
 
-def test_octets_behind_the_answer_are_refused() -> None:
+@pytest.mark.parametrize("status", [b"200", b"204"])
+def test_octets_behind_the_answer_are_refused(status: bytes) -> None:
+    """RFC 9110 §9.3.6: after any 2xx they would be the tunnel's."""
     with pytest.raises(ProxyError, match="octets behind its answer"):
-        ask(answer(b"HTTP/1.1 200 OK\r\n\r\nsurplus"))
+        ask(answer(b"HTTP/1.1 " + status + b" OK\r\n\r\nsurplus"))
 
 
 def test_the_answer_is_bounded() -> None:

@@ -7,6 +7,7 @@ import io
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -345,6 +346,34 @@ def test_an_interrupt_after_one_piece_loses_nothing_either() -> None:
     with pytest.raises(KeyboardInterrupt):
         script.response.read()
     assert script.response.read() == b"a"
+
+
+@pytest.mark.parametrize("how", ["read", "read some", "read chunked"])
+def test_nor_does_an_interrupt_while_room_is_announced(how: str) -> None:
+    """That may wait for the socket, with octets in hand."""
+    script = Script().now(b"a", b"b", b"c", end=True)
+    script.exchange.increment = 5
+    widen = script.pump.widen
+    due = [True]
+
+    def interrupted(exchange: Exchange, size: int, timeout: float | None) -> None:
+        widen(exchange, size, timeout)
+        if due and due.pop():
+            raise KeyboardInterrupt
+
+    script.pump.widen = interrupted  # type: ignore[method-assign]
+    got = b""
+    for _ in range(6):
+        with suppress(KeyboardInterrupt):
+            if how == "read":
+                got += script.response.read()
+            elif how == "read some":
+                got += script.response.read(1)
+            else:
+                for piece in script.response.read_chunked():
+                    got += piece
+    assert not due
+    assert got == b"abc"
 
 
 # Codings.
