@@ -222,6 +222,17 @@ def _international(host: str) -> str:
     return encoded.decode("ascii")
 
 
+def _renew_locks() -> None:
+    """In the child of a fork: whoever held them is not here, and would keep them for ever."""
+    global _making, _offering
+    _making = Lock()
+    _offering = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
+
+
 # Whom to trust.
 
 

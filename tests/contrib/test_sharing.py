@@ -14,7 +14,7 @@ import requests
 import urllib3
 
 from hyper.contrib import HTTP20Adapter
-from hyper.contrib.urllib3 import PoolManager
+from hyper.contrib.urllib3 import HTTPSConnectionPool, PoolManager
 from hyper.http20.window import FlowControlManager
 
 from ..certificates import Certificates
@@ -147,6 +147,52 @@ def test_a_response_that_is_dropped_gives_its_stream_up(
         assert http.request("GET", counting.url + "/hello").data == b"hello, world"
         assert not engine._pump.abandoned
     assert len(counting.connections) == 1
+
+
+@pytest.mark.parametrize("lock", ["of the connection", "of its pump", "of its TLS"])
+@pytest.mark.parametrize("last", ["the response", "the request", "the pool"])
+def test_the_last_who_is_dropped_closes_whatever_lock_is_held(
+    counting: CountingServer, certificates: Certificates, last: str, lock: str
+) -> None:
+    """The garbage collector may run in the thread that holds it, which would wait for itself."""
+    pool: Any = HTTPSConnectionPool(
+        "localhost", counting.port, ca_certs=str(certificates.authority), timeout=10
+    )
+    kept: list[Any] = []
+    if last == "the response":
+        kept.append(pool.request("GET", "/download/10000000", preload_content=False))
+    elif last == "the request":
+        face = pool._get_conn()
+        face.request("GET", "/late/5")
+        kept.append(face._request)
+        face._request = None
+        del face
+    else:
+        assert pool.request("GET", "/hello").data == b"hello, world"
+    (engine,) = pool._shared._engines.values()
+    if last == "the pool":
+        kept.append(pool)
+    else:
+        pool.close()
+    del pool
+    transport = engine.transport
+    held = {
+        "of the connection": engine._lock,
+        "of its pump": engine._pump._lock,
+        "of its TLS": transport._crypto,
+    }[lock]
+
+    def drop() -> None:
+        with held:
+            kept.clear()
+            gc.collect()
+
+    assert not transport.closed
+    thread = threading.Thread(target=drop, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive(), "it waits for itself"
+    assert transport.closed
 
 
 def test_a_face_that_is_dropped_gives_its_request_up(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import ssl
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import run
@@ -652,6 +655,40 @@ def test_a_socket_can_be_wrapped_and_says_what_alpn_chose(
         assert (chosen in H2_NPN_PROTOCOLS) is (proto == "h2")
     thread.join(10)
     assert not thread.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("lock", ["_making", "_offering"])
+def test_the_child_of_a_fork_waits_for_no_thread_of_its_parent(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, lock: str
+) -> None:
+    """That may be making a context, or a ClientHello, just then."""
+    context = certificates.client_context()
+    monkeypatch.setattr(tls, "_context", None)
+    monkeypatch.setattr(tls, "cert_loc", certificates.authority)
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with getattr(tls, lock):
+            held.set()
+            over.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads that are not there
+        child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        try:
+            tls.default_context()
+            client_side(context, "localhost")
+        finally:
+            os._exit(0)
+    over.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_http_2_without_tls_has_the_name_that_upgrade_gives_it() -> None:

@@ -298,7 +298,7 @@ class HTTPSConnectionPool(connectionpool.HTTPSConnectionPool):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._shared = Shared(self.window_manager)
-        self._retire = finalize(self, self._shared.retire)
+        finalize(self, self._shared.forsake)
 
     def _new_conn(self) -> Any:
         connection = super()._new_conn()

@@ -6,11 +6,12 @@ many threads; the engine below them stays as long as the pool does, or a respons
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from threading import Lock, RLock, local
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from urllib3.util import ssl_
 from urllib3.util.ssltransport import SSLTransport
@@ -28,8 +29,17 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "Offer", "Request", "Shared", "Sight", "declined"]
 
 # A context's offer is set, used and set back under this.
-_offering: Final = Lock()
+_offering = Lock()
 
+
+def _renew_lock() -> None:
+    """In the child of a fork: whoever held it is not here, and would keep it for ever."""
+    global _offering
+    _offering = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 Manager = type[BaseFlowControlManager]
 
@@ -165,21 +175,39 @@ class Shared:
         self._close_if_done()
 
     def retire(self) -> None:
-        """The pool is closed or gone: close, once the responses still being read have ended."""
+        """The pool is closed: close, once the responses still being read have ended."""
         self._retired = True
         self._close_if_done()
 
     def revive(self) -> None:
         self._retired = False
 
+    def forsake(self, token: object = None) -> None:
+        """``release``, or without a token ``retire``, for the garbage collector.
+
+        That may come while any lock of the connection is held, by this very thread, so only the
+        socket is closed, which takes none; the server is not told why.
+        """
+        if token is None:
+            self._retired = True
+        self._leases.discard(token)
+        for engine in self._done():
+            transport = engine.transport
+            if transport is not None:
+                transport.close()
+
     def _close_if_done(self) -> None:
+        for engine in self._done():
+            engine.close()
+
+    def _done(self) -> list[Engine]:
+        """The connections that nobody needs any more, once."""
         if not self._retired or self._leases:
-            return
+            return []
         with self._lock:
             engines = list(self._engines.values())
             self._engines.clear()
-        for engine in engines:
-            engine.close()
+        return engines
 
 
 class Request:
@@ -209,7 +237,7 @@ class Request:
         if self._token is not None:
             if self.stream_id is not None:
                 self._engine.drop(self.stream_id)
-            self._shared.release(self._token)
+            self._shared.forsake(self._token)
 
 
 class Sight:

@@ -25,7 +25,7 @@ class Body:
 
     Octets come as they are on the wire; urllib3 decodes. Reading raises TimeoutError,
     ssl.SSLError and ConnectionError, which urllib3 has words for. ``ended`` is called once,
-    when nothing will be read any more.
+    when nothing will be read any more, but not when this is dropped.
     """
 
     version = 20
@@ -47,11 +47,6 @@ class Body:
         self.msg = HTTPMessage()
         for name, value in self.fields:
             self.msg.add_header(name, value)
-
-    def __del__(self) -> None:
-        # Here any lock may be held, so the stream is left to the response, which knows about it.
-        if self._ended is not None:
-            self._ended()
 
     @property
     def trailers(self) -> HTTPHeaderMap:
