@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import gc
+import signal
 import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from .certificates import EXAMPLE_NAMES, Certificates
 from .servers import InProcessServer
 
 INTEROP = Path(__file__).parent / "interop"
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+
+
+def pytest_configure() -> None:
+    """Let tests interrupt: what a script starts in the background ignores SIGINT from birth."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

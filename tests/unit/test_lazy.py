@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -13,8 +14,15 @@ import hyper
 def loaded(code: str) -> set[str]:
     """The modules that a fresh interpreter has loaded after running ``code``."""
     code = f"{code}\nimport sys\nprint(*sys.modules)"
+    # What measures the coverage of child processes loads modules of its own.
+    environment = {name: it for name, it in os.environ.items() if not name.startswith("COVERAGE")}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env=environment,
     )
     return set(done.stdout.splitlines()[-1].split())
 
