@@ -490,6 +490,7 @@ def test_queues_pushes_and_windows() -> None:
             [Answered(1, 0.1, 1, 200, []), BodyBegan(1, 0.2, 1), Ended(1, 3.0, 1, 9)],
             "while the body came",
         ),
+        ([Ended(1, 2.0, 1, 0)], "2.00 s for an answer that did not come"),
     ],
 )
 def test_what_was_slow(events: list[Any], told: str) -> None:

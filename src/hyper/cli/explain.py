@@ -223,6 +223,7 @@ _ADVICE: Final = {
     "in the queue": "in the queue: fewer requests at once, or a second connection, would help",
     "sending the request": "sending the request: the way there, or the server's windows, are slow",
     "until the answer's head": "until the answer's head came: the server, or the way to it, lags",
+    "for an answer that did not come": "waiting for an answer that did not come",
     "for the body": "while the body came: the line, or what makes the body, is slow",
 }
 
@@ -234,6 +235,11 @@ def _parts(stream: StreamRecord, ended: float) -> list[tuple[float, str]]:
     return [
         (opened - stream.began, "in the queue"),
         (max(0.0, sent - opened), "sending the request"),
-        (max(0.0, answered - max(sent, opened)), "until the answer's head"),
+        (
+            max(0.0, answered - max(sent, opened)),
+            "for an answer that did not come"
+            if stream.answered is None
+            else "until the answer's head",
+        ),
         (max(0.0, ended - answered), "for the body"),
     ]
