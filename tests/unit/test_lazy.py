@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -33,6 +34,15 @@ def test_the_names_are_there() -> None:
         assert name in dir(hyper)
     with pytest.raises(AttributeError, match="module 'hyper' has no attribute 'HTTP3Connection'"):
         _ = hyper.HTTP3Connection
+
+
+def test_classes_are_pickled_by_where_they_live() -> None:
+    """In a process that has not asked for them yet, too."""
+    pickled = pickle.dumps([getattr(hyper, name) for name in hyper.__all__])
+    code = f"import hyper, pickle\nprint(pickle.loads({pickled!r})[0] is hyper.HTTP11Connection)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
+    assert done.stdout.strip() == b"True"
+    assert pickle.loads(pickled)[0] is hyper.HTTP11Connection
 
 
 def test_rooms_are_reached_by_a_dot() -> None:
