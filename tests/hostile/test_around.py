@@ -15,6 +15,7 @@ import tracemalloc
 import warnings
 import weakref
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -24,8 +25,9 @@ import hyper.client
 from hyper import HTTP11Connection, HTTP20Connection
 from hyper.common.exceptions import HyperError
 from hyper.hpack import Decoder, Encoder, huffman
-from hyper.http20.exceptions import ErrorCode, ProtocolError
+from hyper.http20.exceptions import ConnectionError, ErrorCode, ProtocolError
 from hyper.sync.piecewise import MAX_DRAFTS
+from hyper.sync.pump import Pump
 
 from ..certificates import Certificates
 from ..peer import END_HEADERS, SETTINGS, connected
@@ -631,6 +633,51 @@ def test_requests_that_are_begun_and_never_sent_are_forgotten(scene: Stage) -> N
         assert play.client.get_response(keys[1]).read() == b"connection 1"
         assert play.ask("/asked") == (200, b"connection 1")
         assert play.talks[0].counts["HEADERS"] == 2
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["the newest", "by its id"])
+def test_a_request_that_is_begun_goes_with_its_connection(scene: Stage, named: bool) -> None:
+    """Its id may mean another request by then, and must never be on the wire twice (§5.1.1)."""
+
+    def elsewhere(what: Callable[[], object]) -> None:
+        thread = threading.Thread(target=what, daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+
+    with scene(polite) as play:
+        key = play.client.putrequest("GET", "/begun")
+        elsewhere(play.client.close)
+        between: list[Any] = []
+        elsewhere(lambda: between.append(play.ask("/between")))
+        elsewhere(lambda: play.client.putrequest("GET", "/begun-as-well"))
+        with pytest.raises(ValueError, match="no request has been begun"):
+            play.client.endheaders(stream_id=key if named else None)
+        assert between == [(200, b"connection 2")]
+        play.usable()
+        asked = [each for each in play.talks[1].record if each.name == "HEADERS"]
+        assert [dict(each.headers or ())[":path"] for each in asked] == ["/between", "/usable"]
+        assert len({each.stream_id for each in asked}) == 2
+
+
+def test_closing_while_the_head_of_a_request_is_finished(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same at the worst moment: what was kept for one connection is no other one's."""
+    with scene(polite) as play:
+        key = play.client.putrequest("GET", "/begun")
+        wait = Pump.wait
+
+        def closed_meanwhile(pump: Pump, *rest: Any) -> bool:
+            monkeypatch.undo()
+            play.client.close()
+            assert play.ask("/between") == (200, b"connection 2")
+            return wait(pump, *rest)
+
+        monkeypatch.setattr(Pump, "wait", closed_meanwhile)
+        play.fails(ConnectionError, "takes no new requests",
+                   ask=lambda: play.client.endheaders(stream_id=key))  # fmt: skip
+        play.usable()
+        assert len({each.stream_id for each in play.talks[1].record if each.name == "HEADERS"}) == 2
 
 
 def test_what_the_server_is_told_at_the_end_can_be_chosen(scene: Stage) -> None:

@@ -86,7 +86,7 @@ class Piecewise(Pushes):
             except HyperError:
                 # The last id is used up, or the goodbye has just come: another connection.
                 return self.putrequest(method, selector, skip_accept_encoding=skip_accept_encoding)
-        draft = Draft(octets(method), octets(selector) or b"/", key)
+        draft = Draft(octets(method), octets(selector) or b"/", key, pump)
         draft.bare = skip_accept_encoding
         if key is not None:
             self._drafts[key] = draft
@@ -139,17 +139,19 @@ class Piecewise(Pushes):
         if draft.bare and b"accept-encoding" not in names:
             asked.headers = [field for field in asked.headers if field[0] != b"accept-encoding"]
         key = draft.key
-        self._forget(draft)
-        pump, exchange = self._start_reserved(asked, key)
-        response: Response
-        if exchange.id is not None:
-            response = HTTP20Response(pump, exchange, asked, self._timeout)
-        else:
-            response = HTTP11Response(pump, exchange, asked, self._timeout)
-        response._key = object() if key is None else key
-        self._mine.sending = ref(response)
-        if key is not None:
-            self._sending[key] = response
+        try:
+            pump, exchange = self._start_reserved(asked, draft)
+            response: Response
+            if exchange.id is not None:
+                response = HTTP20Response(pump, exchange, asked, self._timeout)
+            else:
+                response = HTTP11Response(pump, exchange, asked, self._timeout)
+            response._key = object() if key is None else key
+            self._mine.sending = ref(response)
+            if key is not None:
+                self._sending[key] = response
+        finally:
+            self._forget(draft)  # only now: as long as an id is a name for something, it is in use
         if final:
             self._complete_or_repeat(response)
         elif message_body is not None:
@@ -219,13 +221,18 @@ class Piecewise(Pushes):
         if final:
             asked.over = True
 
-    def _start_reserved(self, asked: Asked, key: int | None) -> tuple[Pump, Exchange]:
-        """Send a head under the id that is kept for it, if that still can be."""
-        pump = self._pump
-        protocol = None if pump is None else pump.protocol
-        if key is None or pump is None or not isinstance(protocol, HTTP20Protocol):
+    def _start_reserved(self, asked: Asked, draft: Draft) -> tuple[Pump, Exchange]:
+        """Send a head under the id that is kept for it, if that still can be.
+
+        On another connection the id may be somebody else's: after ``close()`` they begin anew.
+        """
+        pump = draft.pump
+        key = draft.key
+        http20 = pump.protocol
+        if key is None or not isinstance(http20, HTTP20Protocol):
             return self._start(asked)
-        http20 = protocol
+        if pump is not self._pump and not pump.closed:
+            return self._start(asked)
 
         def request() -> Exchange:
             http20.give_back(key)
@@ -245,12 +252,16 @@ class Piecewise(Pushes):
         pump.wait(Exchange(), has_ended, monotonic())
         try:
             return pump, pump.call(request)
-        except HyperError:
+        except HyperError as error:
+            if pump.closed:
+                raise own_error(error, self._where) from error.__cause__
             # Its goodbye has come.
             return self._start(asked)
 
     def _draft(self, stream_id: int | None) -> Draft:
         draft = self._mine.draft if stream_id is None else self._drafts.get(stream_id)
+        if draft is not None and draft.key is not None and self._drafts.get(draft.key) is not draft:
+            draft = None  # it went with its connection, or was the oldest of too many
         if draft is None:
             which = "in this thread" if stream_id is None else f"under the id {stream_id}"
             raise ValueError(f"no request has been begun {which}; call putrequest() first")

@@ -28,13 +28,15 @@ __all__ = ["HTTP20Push", "Mine", "Pushes"]
 class Draft:
     """A request whose head is being written.
 
-    key  what ``putrequest`` returned, or None
+    key   what ``putrequest`` returned, or None
+    pump  the connection on which that id was kept for it
     """
 
-    def __init__(self, method: bytes, path: bytes, key: int | None) -> None:
+    def __init__(self, method: bytes, path: bytes, key: int | None, pump: Pump) -> None:
         self.method = method
         self.path = path
         self.key = key
+        self.pump = pump
         self.fields: list[tuple[bytes, bytes]] = []
         self.bare = False
 
