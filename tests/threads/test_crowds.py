@@ -7,6 +7,7 @@ from __future__ import annotations
 import _thread
 import hashlib
 import os
+import signal
 import ssl
 import sys
 import threading
@@ -160,6 +161,15 @@ def test_a_timeout_in_one_thread_leaves_the_others_whole(
         assert len(dials) == 1
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """As a program in the foreground is; a shell has those in the background ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_in_one_thread_leaves_the_others_whole(
     connection: HTTP20Connection, dials: list[Any]
 ) -> None:
