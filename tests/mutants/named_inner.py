@@ -274,8 +274,8 @@ INNER: tuple[Named, ...] = (
         "common/body.py",
         (
             "a length that is not the body's",
-            "        if declared is not None and self.size is not None and declared != self.size:\n",
-            "        if False:\n",
+            "if declared is not None and self.size is not None and declared != self.size:",
+            "if False:",
             "a_length_that_is_not_the_bodys_never_leaves_whole",
         ),
     ),
