@@ -102,25 +102,31 @@ def test_a_session_of_the_demo(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "octets",
+    ("octets", "why"),
     [
-        b"no json",
-        b"[]",
-        b"{}",
-        b'{"headers": [], "cookies": []}',
-        b'{"headers": {"x": 1}, "cookies": []}',
-        b'{"headers": {}, "cookies": [{"name": "a"}]}',
-        b'{"headers": {}, "cookies": [{"name": 1, "value": "", "domain": "", "path": ""}]}',
-        b"[" * 100_000,
-        b" " * (4 * 2**20 + 1),
+        (b"no json", "it is not JSON: Expecting value: line 1 column 1"),
+        (b"[" * 100_000, "it is not JSON: "),
+        (b"", "it is not JSON: "),
+        (b"\xff{}", "it is not JSON: "),
+        (b"[]", "there is something else in it"),
+        (b"{}", "there is something else in it"),
+        (b'{"headers": [], "cookies": []}', "there is something else in it"),
+        (b'{"headers": {"x": 1}, "cookies": []}', "there is something else in it"),
+        (b'{"headers": {}, "cookies": [{"name": "a"}]}', "there is something else in it"),
+        (
+            b'{"headers": {}, "cookies": [{"name": 1, "value": "", "domain": "", "path": ""}]}',
+            "there is something else in it",
+        ),
+        (b" " * (4 * 2**20 + 1), "it has more than 4194304 octets"),
     ],
 )
-def test_a_file_that_is_no_session_is_left_alone(run: Run, octets: bytes) -> None:
+def test_a_file_that_is_no_session_is_left_alone(run: Run, octets: bytes, why: str) -> None:
     Path("s.json").write_bytes(octets)
     done = run("demo:/get", "--session", "./s.json")
 
     assert done.code == 1
-    assert done.err.startswith("hyper: error: './s.json' is no session of hyper (")
+    assert done.err.startswith(f"hyper: error: './s.json' is no session of hyper: {why}")
+    assert done.err.endswith("name another, or remove it\n")
     assert done.err.count("\n") == 1
     assert Path("s.json").read_bytes() == octets
 

@@ -108,16 +108,17 @@ class Session:
             raise CommandError(f"the session {path!r} cannot be read: {said}") from None
         try:
             if len(octets) > MAX_FILE:
-                raise ValueError(f"it has more than {MAX_FILE} octets")
-            kept: Any = json.loads(octets)
+                raise CommandError(f"it has more than {MAX_FILE} octets")
+            kept: Any = _json(octets)
             for origin, fields in kept["headers"].items():
                 self._headers[origin] = [(str(name), str(value)) for name, value in fields]
             if kept["cookies"]:
                 self._cookies().load(kept["cookies"])
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (CommandError, ValueError, KeyError, TypeError, AttributeError) as error:
+            why = error if isinstance(error, CommandError) else "there is something else in it"
             raise CommandError(
-                f"{path!r} is no session of hyper ({type(error).__name__}: {error}); it is left "
-                "as it is: name another, or remove it"
+                f"{path!r} is no session of hyper: {why}; it is left as it is: name another, or "
+                "remove it"
             ) from None
 
     def _cookies(self) -> Jar:
@@ -126,6 +127,13 @@ class Session:
 
             self._jar = Jar()
         return self._jar
+
+
+def _json(octets: bytes) -> Any:
+    try:
+        return json.loads(octets)
+    except (ValueError, RecursionError) as error:
+        raise CommandError(f"it is not JSON: {error}") from None
 
 
 def session_path(name: str, target: Target) -> str:
