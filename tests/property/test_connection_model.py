@@ -221,8 +221,8 @@ class Connection(RuleBasedStateMachine):
         self.head(told, 0, False, 1)
         if reader == "waits":
             with self.peer.one_read():
-                for size in sizes:
-                    self.data(told, size, padding, False)
+                for _ in sizes:
+                    self.data(told, sizes[-1], padding, False)
             sizes = [0] * end
         for at, size in enumerate(sizes, 1):
             self.data(told, size, padding, end and at == len(sizes))
