@@ -26,6 +26,16 @@ INNER: tuple[Named, ...] = (
             "a_promise_of_what_may_not_be_pushed_is_reset",
         ),
     ),
+    *rows(
+        "settings",
+        "http20/protocol.py",
+        (
+            "a head that the server will not take",
+            "        if limit is not None and size > limit:\n",
+            "        if False:\n",
+            "a_head_that_the_server_says_it_will_not_take_is_refused_here",
+        ),
+    ),
     # 4. Truncation.
     *rows(
         "truncation",
