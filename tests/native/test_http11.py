@@ -13,6 +13,7 @@ import pytest
 from hyper import HTTP11Connection, HTTP11Response, HTTPConnection
 from hyper.common.exceptions import ConnectionError, HyperError, InvalidResponseError
 from hyper.sync import sending
+from hyper.sync.transport import Transport
 
 from ..threads.gated import Thread, eventually
 from .scripted import OK, Script, ScriptedServer, Talk
@@ -246,6 +247,28 @@ def test_closing_a_response_early_costs_the_connection_and_nothing_else(playing:
     response.close()
     assert len(connection.get_response().read()) == 100_000
     assert server.connections == 2
+
+
+def test_to_close_a_response_early_does_not_wait_for_the_server(
+    playing: Playing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no goodbye in HTTP/1.1 that it would have to hear."""
+    waited: list[Transport] = []
+    monkeypatch.setattr(Transport, "linger", waited.append)
+
+    def stay(talk: Talk) -> None:
+        talk.hear()
+        talk.say(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nsome")
+        talk.until(b"never")
+
+    _, connection = playing(stay)
+    connection.request("GET", "/")
+    response = connection.get_response()
+    pump = connection._pump
+    assert pump is not None
+    response.close()
+    assert pump.transport.closed
+    assert waited == []
 
 
 def test_a_response_dropped_unread_costs_no_more_than_one_closed(playing: Playing) -> None:

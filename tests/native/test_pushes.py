@@ -6,6 +6,7 @@ import gc
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from hyperframe.frame import RstStreamFrame
 
 from hyper import HTTP11Connection, HTTP20Connection, HTTP20Push, HTTPConnection
+from hyper.common.exchange import Exchange
 from hyper.http20.exceptions import StreamResetError
 
 from ..peer import frame
@@ -227,6 +229,22 @@ def test_pushes_by_the_id_of_a_request_that_is_not_the_newest(playing: Playing) 
     assert list(connection.get_pushes()) == []
     assert len(list(connection.get_pushes(first))) >= 1
     assert list(connection.get_pushes(99)) == []
+    response.close()
+
+
+class Contested(deque[Exchange]):
+    """Has always something to see, which another thread takes first."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def test_another_thread_may_take_the_last_push(playing: Playing) -> None:
+    _, connection = playing(pushing)
+    first = connection.request("GET", "/")
+    response = connection.get_response(first)
+    connection._parents[first].pushes = Contested()
+    assert list(connection.get_pushes(first)) == []
     response.close()
 
 

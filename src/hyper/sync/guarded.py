@@ -245,16 +245,20 @@ class Guarded:
                 raise
             return
         if not self.protocol.accepting and self.over is None:
-            self._retire(woken)
+            self._retire(woken, bool(data))
 
-    def _retire(self, woken: list[Waiter]) -> None:
-        """Nothing new starts here: part with the peer once nothing old goes on either."""
+    def _retire(self, woken: list[Waiter], said: bool) -> None:
+        """Nothing new starts here: part with the peer once nothing old goes on either.
+
+        ``said``: something has just been written, a GOAWAY if it was an error.
+        """
         protocol = self.protocol
         if protocol.closed:
-            # Our GOAWAY is on its way. Closing the socket with octets unread would make the
-            # system send a reset, which destroys it.
             self.over = ConnectionError("the connection ended because of an error")
-            self._parting = self._lingering = True
+            self._parting = True
+            # Closing the socket with octets unread would make the system send a reset, which
+            # destroys what is on its way. HTTP/1.1 has nothing to say, and need not wait.
+            self._lingering = said
         elif protocol.idle:
             self._end(ConnectionError("the connection has ended: the peer said goodbye"), woken)
 

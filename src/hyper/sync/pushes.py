@@ -191,7 +191,11 @@ class Pushes(Sender):
             # First looked at, then the pushes: so that none comes between the two.
             ended = exchange.ended or exchange.error is not None
             while pushes:
-                yield HTTP20Push(pump, pushes.popleft(), self._where, self._timeout)
+                try:
+                    pushed = pushes.popleft()
+                except IndexError:  # another thread has taken it
+                    break
+                yield HTTP20Push(pump, pushed, self._where, self._timeout)
             if not capture_all or ended:
                 return
             deadline = None if self._timeout is None else monotonic() + self._timeout

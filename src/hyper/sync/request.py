@@ -159,6 +159,10 @@ class Origin:
                 fields += ((b"content-length", b"0"),)
         if body is not None and body.size == 0 and trailers is None:
             body = None
+        if expects and body is None and not piecewise:
+            # RFC 9110 §10.1.1: not without a body.
+            fields = tuple(field for field in fields if field[0] != b"expect")
+            expects = False
         scheme = self._scheme
         authority = self._authority
         path = octets(url) or b"/"

@@ -76,8 +76,8 @@ class WatchedPump(Pump):
         super()._receive(pieces, woken)
         self._look()
 
-    def _retire(self, woken: list[Waiter]) -> None:
-        super()._retire(woken)
+    def _retire(self, woken: list[Waiter], said: bool) -> None:
+        super()._retire(woken, said)
         self._look()
 
     def _end(self, error: Exception, woken: list[Waiter]) -> None:

@@ -215,6 +215,16 @@ def test_a_length_with_trailers_is_left_to_the_user() -> None:
     assert ask("POST", "/", b"abc", {}, {"x-sum": "1"}).headers == ask().headers
 
 
+@pytest.mark.parametrize(("body", "kept"), [(None, False), (b"", False), (b"x", True)])
+def test_leave_is_asked_for_only_where_there_is_a_body(body: bytes | None, kept: bool) -> None:
+    """RFC 9110 §10.1.1: no 100-continue without content."""
+    asked = ORIGIN.ask("PUT", "/", body, {"Expect": "100-continue"}, None, ())
+    assert ((b"expect", b"100-continue") in asked.headers) is kept
+    assert asked.expects is kept
+    other = ORIGIN.ask("PUT", "/", body, {"Expect": "something else"}, None, ())
+    assert (b"expect", b"something else") in other.headers
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 def test_no_body_where_one_is_expected_has_length_0(method: str) -> None:
     for source in (None, b"", ""):
