@@ -93,6 +93,19 @@ def test_heads_are_harmless(run: Run) -> None:
     assert "server: \\x9b2J" in done.text
 
 
+@pytest.mark.parametrize(
+    "attributes", ["max-age=" + "9" * 400, "MAX-AGE = " + "1" * 60_000, "expires=" + "9-" * 30_000]
+)
+def test_cookies_for_longer_than_time(run: Run, attributes: str) -> None:
+    """http.cookiejar would warn of itself, by a traceback of many lines."""
+    head = f"HTTP/1.1 200 OK\r\nset-cookie: a=b; {attributes}\r\ncontent-length: 0\r\n\r\n"
+    with RawServer(answering(head.encode())) as server:
+        done = run(f"http://127.0.0.1:{server.port}/", "--session", "./s.json")
+    assert (done.code, done.err) == (0, "")
+    (cookie,) = json.loads(Path("s.json").read_text())["cookies"]
+    assert (cookie["name"], cookie["value"]) == ("a", "b")
+
+
 def test_the_body_of_a_redirect_is_not_unpacked(run: Run) -> None:
     packed = gzip.compress(bytes(50 * MEGABYTE), 9)
     asked = []

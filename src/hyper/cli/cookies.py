@@ -5,6 +5,7 @@ The rules are those of ``http.cookiejar``, which is loaded only when there is a 
 
 from __future__ import annotations
 
+import re
 import time
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from typing import Any, cast
@@ -15,6 +16,9 @@ __all__ = ["Jar"]
 
 #: What a session keeps of a cookie; the rest of http.cookiejar's attributes is RFC 2965's.
 _KEPT = ("name", "value", "domain", "path", "expires", "secure")
+
+# More seconds than a float can count; http.cookiejar would warn of itself, by a traceback.
+_FOR_EVER = re.compile(r"(max-age\s*=\s*\"?)\d{18,}", re.IGNORECASE)
 
 
 class Jar:
@@ -32,6 +36,7 @@ class Jar:
 
     def take(self, target: Target, values: list[str]) -> None:
         """Keep what ``set-cookie`` fields say, as far as they may."""
+        values = [_FOR_EVER.sub(r"\g<1>9999999999", value) for value in values]
         self._jar.extract_cookies(cast(Any, _Response(values)), cast(Any, _Request(target)))
 
     def dump(self) -> list[dict[str, Any]]:
