@@ -34,8 +34,9 @@ __all__ = [
 #: Decoded octets at a time, where the caller asks for no number.
 DECODE_SIZE: Final = 65536
 
-#: Octets read at least before the peer is given room for them, while more have arrived already.
-CREDIT_SIZE: Final = 65536
+#: Octets read at least before the peer is given room for them, while more have arrived already:
+#: as many as one read brings, so that a bulk transfer works out its window once for each.
+CREDIT_SIZE: Final = 262144
 
 #: Decoded octets at a time at least: asking for one after the other is not worth the calls.
 LEAST_DECODE_SIZE: Final = 4096

@@ -402,8 +402,10 @@ class TLSTransport(Transport):
         # Who reads decrypts, and may have to answer; who writes encrypts: never both at once.
         # Held for a record or for a batch of them, and never while waiting.
         self._crypto = allocate_lock()
-        self._open: Callable[[int], bytes] = tls.read
-        self._seal: Callable[[bytes | memoryview], int] = tls.write
+        # What SSLObject passes its calls on to; without that frame a record costs 2 % less.
+        raw = getattr(tls, "_sslobj", tls) if type(tls) is ssl.SSLObject else tls
+        self._open: Callable[[int], bytes] = raw.read
+        self._seal: Callable[[bytes | memoryview], int] = raw.write
         self._incoming = incoming
         self._outgoing = outgoing
         self._recv_into = sock.recv_into
