@@ -85,6 +85,16 @@ def test_whatever_a_type_says(run: Run, content_type: str) -> None:
         assert done.text == "abc\n"
 
 
+@pytest.mark.parametrize("charset", ["punycode", "IDNA", "unicode_escape", "raw-unicode-escape"])
+def test_what_is_no_charset_is_none(run: Run, charset: str) -> None:
+    """Python has codecs for more than text; some of them take seconds for a megabyte."""
+    body = "xn--\\x41-é".encode()
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset={charset}\r\n\r\n"
+    with RawServer(answering(head.encode() + body)) as server:
+        done = run(f"http://127.0.0.1:{server.port}/", "--body")
+    assert (done.code, done.out) == (0, body)
+
+
 def test_heads_are_harmless(run: Run) -> None:
     head = "HTTP/1.1 200 OK\r\nserver: \x9b2J\xff\r\ncontent-length: 0\r\n\r\n".encode("latin-1")
     with RawServer(answering(head)) as server:

@@ -266,6 +266,11 @@ def _decoded(decoder: codecs.IncrementalDecoder, octets: bytes, *, end: bool = F
         return octets.decode("latin-1")
 
 
+#: Codecs of Python's that make text of octets and are no charset of anybody's. Those for names of
+#: hosts take a thousand times as long as others, and keep a body that has no dot in it.
+_NO_CHARSETS: Final = frozenset(("idna", "punycode", "raw-unicode-escape", "unicode-escape"))
+
+
 def _type_and_charset(value: str) -> tuple[str, str]:
     """The media type, and a charset that Python knows."""
     media_type, *parameters = value.split(";")
@@ -276,6 +281,8 @@ def _type_and_charset(value: str) -> tuple[str, str]:
             charset = quoted.strip().strip('"')
     try:
         "".encode(charset)  # refuses what is unknown, and codecs that are not for text
+        if codecs.lookup(charset).name in _NO_CHARSETS:
+            charset = "utf-8"
     except (LookupError, ValueError):
         charset = "utf-8"
     return media_type.strip().lower(), charset
