@@ -346,6 +346,12 @@ def test_every_name_that_is_exported_is_in_the_reference() -> None:
     assert missing == []
 
 
-def test_decisions_are_numbered_once() -> None:
-    numbers = [path.name[:4] for path in (DOCS / "decisions").glob("0*.md")]
-    assert len(numbers) == len(set(numbers)) >= 3
+def test_decisions_are_numbered_once_and_listed() -> None:
+    pages = sorted((DOCS / "decisions").glob("0*.md"))
+    numbers = [int(page.name[:4]) for page in pages]
+    assert numbers == list(range(1, len(pages) + 1))
+    for number, page in zip(numbers, pages, strict=True):
+        assert page.read_text("utf-8").startswith(f"# {number}. "), page
+    index = (DOCS / "decisions" / "index.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[(\d+)\]\(([\w.-]+)\) \|", index, re.M)
+    assert rows == [(str(number), page.name) for number, page in zip(numbers, pages, strict=True)]
