@@ -138,3 +138,19 @@ def test_an_old_python_is_told_what_to_do() -> None:
     assert done.returncode == 1
     assert "needs Python 3.11 or newer, and this is 3.9" in done.stderr
     assert "python3.12 dev test" in done.stderr
+
+
+def test_the_outer_ring_ends_with_its_table(
+    dev: ModuleType, started: list[str], tmp_path: Path
+) -> None:
+    results = tmp_path / ".venv" / "interop.json"
+    dev.interop(None, ["--write", "-x"])
+    assert started[-2].endswith("-m pytest -m interop -x")
+    assert started[-1].endswith(f"-m tests.interop.results {results} --write")
+
+    results.write_text("{}")
+    dev.interop(None, ["--lf"])
+    assert results.exists(), "a second attempt adds to the first"
+    dev.interop(None, [])
+    assert not results.exists(), "a run of its own leaves nothing of another one"
+    assert started[-1].endswith(f"-m tests.interop.results {results}")
