@@ -12,11 +12,11 @@ import io
 import socket
 from typing import Any, Final, cast
 
-from .gateway_exchange import Gateway, has_octets, has_word
+from .gateway_exchange import Gateway, has_octets
 from .gateway_file import ResponseFile
 from .gateway_request import Head
 from .pool import has_gone, look
-from .response import has_ended, has_head
+from .response import has_ended, has_head, has_word
 
 __all__ = ["GatewaySocket"]
 

@@ -27,9 +27,9 @@ from .gateway_file import marked
 from .gateway_request import Head, Piece, RequestReader
 from .pump import Pump
 from .rendering import CONTINUE, chunk_head, last_chunk, response_head
-from .response import has_body, has_ended, has_head, has_slot, own_error
+from .response import has_body, has_ended, has_head, has_slot, has_word, own_error
 
-__all__ = ["Gateway", "has_octets", "has_word"]
+__all__ = ["Gateway", "has_octets"]
 
 #: Seconds that a request with ``Expect: 100-continue`` waits for the server's word before it
 #: sends its body all the same (RFC 9110 §10.1.1). As curl and botocore do.
@@ -369,11 +369,6 @@ class Gateway:
 
 
 # What a thread may wait for here, besides what responses wait for.
-
-
-def has_word(exchange: Exchange) -> bool:
-    """Whether the server has said if it wants the body (RFC 9110 §10.1.1)."""
-    return has_head(exchange) or any(status == 100 for status, _ in exchange.informational)
 
 
 def has_octets(exchange: Exchange) -> bool:

@@ -199,7 +199,7 @@ class Piecewise(Pushes):
         body = Body(data)
         if body.size is not None:
             _check_length(asked, body.size, final)
-        try:
+        with self._or_give_up(response):
             if not asked.begun:
                 asked.begun = True
                 asked.answered = not self._may_send(response)
@@ -212,12 +212,6 @@ class Piecewise(Pushes):
                 asked.answered = not self._send_piece(response, piece, end, fields)
                 if asked.left is not None:
                     asked.left -= len(piece)
-        except HyperError as error:
-            response._pump.cancel(response._exchange)
-            raise own_error(error, self._where) from error.__cause__
-        except BaseException:
-            response._pump.cancel(response._exchange)
-            raise
         if final:
             asked.over = True
 

@@ -27,6 +27,7 @@ __all__ = [
     "has_ended",
     "has_head",
     "has_slot",
+    "has_word",
     "own_error",
     "texts",
 ]
@@ -52,6 +53,11 @@ def has_slot(exchange: Exchange) -> bool:
 def has_head(exchange: Exchange) -> bool:
     # The fields are the last thing of a head to be set, so they tell without the lock.
     return exchange.headers is not None or exchange.error is not None
+
+
+def has_word(exchange: Exchange) -> bool:
+    """Whether the server has said if it wants the body (RFC 9110 §10.1.1)."""
+    return has_head(exchange) or any(status == 100 for status, _ in exchange.informational)
 
 
 def has_body(exchange: Exchange) -> bool:

@@ -8,6 +8,8 @@ repeated then (RFC 9112 §9.3.1), since HTTP/1.1 has no way to say goodbye.
 from __future__ import annotations
 
 import builtins
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +26,7 @@ from .response import (
     Response,
     has_head,
     has_slot,
+    has_word,
     own_error,
     timed_out,
 )
@@ -47,11 +50,6 @@ REFUSED: Final = 300
 
 #: Methods that mean the same if they are done twice (RFC 9110 §9.2.2).
 IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"))
-
-
-def may_go_on(exchange: Exchange) -> bool:
-    """A ``ready`` for a body that waits for leave: there is leave, or an answer."""
-    return has_head(exchange) or any(status == 100 for status, _ in exchange.informational)
 
 
 class Sender(Dialler):
@@ -149,11 +147,17 @@ class Sender(Dialler):
 
     def _complete(self, response: Response) -> None:
         """Send what is left of a request; give its stream up if that fails."""
-        try:
+        with self._or_give_up(response):
             if response._asked.body is not None:
                 self._upload(response)
             else:
                 self._see_through(response)
+
+    @contextmanager
+    def _or_give_up(self, response: Response) -> Iterator[None]:
+        """Give the stream of a request up that cannot be sent whole."""
+        try:
+            yield
         except HyperError as error:
             response._pump.cancel(response._exchange)
             raise own_error(error, self._where) from error.__cause__
@@ -185,7 +189,7 @@ class Sender(Dialler):
             if isinstance(response._timeout, Patience):
                 deadline = min(deadline, response._timeout.until)
             exchange = response._exchange
-            if response._pump.wait(exchange, may_go_on, deadline) and exchange.headers is not None:
+            if response._pump.wait(exchange, has_word, deadline) and exchange.headers is not None:
                 # RFC 9110 §10.1.1: whoever answers at once does not want it.
                 self._cut_short(response)
                 return False
