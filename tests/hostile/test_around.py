@@ -680,6 +680,43 @@ def test_closing_while_the_head_of_a_request_is_finished(
         assert len({each.stream_id for each in play.talks[1].record if each.name == "HEADERS"}) == 2
 
 
+def test_an_id_means_one_request_though_another_thread_closes(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request has left, and its id is on its way to the caller, while the connection is closed
+    and used again: the next one must not be taken for it."""
+    send = Pump.request
+    sent, go_on = threading.Event(), threading.Event()
+    got: list[Any] = []
+
+    def slow(pump: Pump, *rest: Any, **more: Any) -> Any:
+        exchange = send(pump, *rest, **more)
+        if threading.current_thread() is other:
+            sent.set()
+            assert go_on.wait(PATIENCE)
+        return exchange
+
+    def ask() -> None:
+        got.append(play.client.request("GET", "/first"))
+        try:
+            play.client.get_response(got[0]).read()
+        except (HyperError, OSError) as error:
+            got.append(type(error))
+
+    with scene(lambda talk: talk.listen()) as play:
+        other = threading.Thread(target=ask, daemon=True)
+        monkeypatch.setattr(Pump, "request", slow)
+        other.start()
+        assert sent.wait(PATIENCE)
+        play.client.close()
+        second = play.client.request("GET", "/second")
+        go_on.set()
+        other.join(PATIENCE)
+        first, error = got
+        assert (first, error, second) == (1, ConnectionError, 3)
+        assert play.client.get_response(second).read() == b"connection 2"
+
+
 def test_what_the_server_is_told_at_the_end_can_be_chosen(scene: Stage) -> None:
     """hyper 0.7 took an error code; RFC 9113 §6.8."""
     with scene(polite, then=polite) as play:

@@ -374,7 +374,7 @@ class HTTPConnection(Piecewise):
             formers = list(self._former)
             if pump is not None:
                 self._note_last_id(pump)
-            if not (self._unclaimed or self._sending or self._drafts):
+            if self._alone and not (self._unclaimed or self._sending or self._drafts):
                 self._last_id = None  # no id of this connection means anything any more
             if self._dialling is not None:
                 self._dialling.unwanted = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import TIMEOUT_MAX, LockType, allocate_lock
+from _thread import TIMEOUT_MAX, LockType, allocate_lock, get_ident
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -103,6 +103,8 @@ class Dialler:
         self._pump: Pump | None = None
         # The newest id of connections before this one.
         self._last_id: int | None = None
+        # Threads that have ever asked for anything here.
+        self._users: set[int] = set()
         self._dialling: _Dial | None = None
         # Connections that take no new requests, as long as somebody may read from them.
         self._former: WeakSet[Pump] = WeakSet()
@@ -218,6 +220,7 @@ class Dialler:
                 and asked.method != b"CONNECT"
                 # Who agrees begins with stream 1, whose id must not stand for another request.
                 and not any(isinstance(key, int) for key in list(self._unclaimed))
+                and (self._last_id is None or self._alone)
             ):
                 dial.connected = True
                 return pump, self._ask_for_http20(pump, protocol, asked)
@@ -351,6 +354,11 @@ class Dialler:
         """
         last = self._last_id
         return 1 if last is None or last >= LAST_COMFORTABLE_ID else last + 2
+
+    @property
+    def _alone(self) -> bool:
+        """Whether no other thread can have sent a request whose id it has not heard of yet."""
+        return self._users <= {get_ident()}
 
     def _note_last_id(self, pump: Pump) -> None:
         if pump.last_id is not None:

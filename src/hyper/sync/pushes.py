@@ -6,6 +6,7 @@ the response it came along with is forgotten.
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections import deque
 from collections.abc import Iterable, Iterator
 from threading import local
@@ -57,7 +58,9 @@ class Mine(local):
     together = 0
     patience: Patience | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, users: set[int]) -> None:
+        # Once for each thread.
+        users.add(get_ident())
         self.keys: deque[object] = deque()
         self.latest: Exchange | None = None
         self.draft: Draft | None = None
@@ -155,7 +158,7 @@ class Pushes(Sender):
         proxy: Proxy | None,
     ) -> None:
         super().__init__(where, connect_timeout, timeout, proxy)
-        self._mine = Mine()
+        self._mine = Mine(self._users)
         # Requests whose pushes may be asked for, as long as somebody knows them: by the id that
         # request() returned, and where they were sent.
         self._parents: WeakValueDictionary[object, Exchange] = WeakValueDictionary()
