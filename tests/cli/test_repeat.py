@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hyper.cli.load import percentile
+from hyper.demo import DemoServer
 
 from ..faults.rawserver import Conversation, RawServer
 from ..servers import InProcessServer
@@ -42,6 +43,16 @@ def test_bodies_are_sent_each_time(run: Run, url: str, trusted: tuple[str, ...])
     Path("note.txt").write_text("note")
     done = run(f"{url}/echo", "-f", "f@note.txt", "--repeat=3", *trusted)
     assert "3 x 200" in done.text
+
+
+def test_octets_are_counted_as_they_come(run: Run) -> None:
+    """Unpacking them would measure us instead of the server."""
+    with DemoServer() as server:
+        url = f"http://127.0.0.1:{server.port}/gzip"
+        found = re.search("^content-length: ([0-9]+)$", run("--h2", "--headers", url).text, re.M)
+        assert found is not None
+        done = run("--h2", url, "--repeat=2")
+    assert f", {2 * int(found[1])} octets (2 x 200)" in done.text
 
 
 def test_statuses_count(run: Run) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from hyper.cli.cookies import Jar
+from hyper.cli.target import Target
+
 from ..servers import InProcessServer
 from .conftest import Run
 
@@ -94,6 +97,23 @@ def test_cookies_go_where_they_were_set_for(run: Run, url: str, trusted: tuple[s
     assert json.loads(run(f"{url}/cookies", *kept).out)["cookies"] == {"here": "1"}
     assert "Cookie" not in json.loads(run(f"{url}/headers", *kept).out)["headers"]
     run(f"{url}/cookies/delete?here", *kept)
+
+
+def test_cookies_are_for_whom_they_were_set() -> None:
+    """RFC 6265 §5.3: not for a country's second level, nor strangers; alone for the host itself."""
+    jar = Jar()
+    values = ["a=1; Domain=co.uk", "b=2; Domain=x.co.uk", "c=3", "d=4; Domain=y.co.uk"]
+    jar.take(Target("https", "x.co.uk", 443, "/"), values)
+    jar.take(Target("http", "localhost", 8080, "/"), ["e=5"])
+    kept = Jar()
+    kept.load(jar.dump())
+    for each in (jar, kept):
+        assert each.header(Target("https", "y.co.uk", 443, "/")) is None
+        assert each.header(Target("https", "www.x.co.uk", 443, "/")) == "b=2"
+        own = each.header(Target("https", "x.co.uk", 443, "/")) or ""
+        assert sorted(own.split("; ")) == ["b=2", "c=3"]
+        assert each.header(Target("http", "localhost", 8080, "/x")) == "e=5"
+        assert each.header(Target("http", "a.localhost", 8080, "/x")) is None
 
 
 def test_a_session_of_the_demo(run: Run) -> None:

@@ -25,8 +25,13 @@ class Jar:
     """Cookies, each for whom it was set."""
 
     def __init__(self) -> None:
-        # Country codes' second levels, such as co.uk, are nobody's domain.
-        self._jar = CookieJar(DefaultCookiePolicy(strict_domain=True))
+        policy = DefaultCookiePolicy(
+            # Country codes' second levels, such as co.uk, are nobody's domain.
+            strict_domain=True,
+            # What names no domain is for that host, and not for those below it (RFC 6265 §5.3).
+            strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain,
+        )
+        self._jar = CookieJar(policy)
 
     def header(self, target: Target) -> str | None:
         """The value of ``cookie`` for a target, or None."""

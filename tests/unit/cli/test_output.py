@@ -118,7 +118,7 @@ def test_text_gets_a_line_end_if_it_has_none() -> None:
         ("undefined", b"\xc3\xbc", "ü"),
         ("a\0b", b"\xc3\xbc", "ü"),
         ("utf-16", b"\xfc\x01", "ü\\x01"),
-        ("idna", b"\xfc", "ü"),
+        ("idna", b"\xc3\xbc", "ü"),
         ("utf-8", b"\xff", "\ufffd"),
         ("utf-8", b"\xc3", "\ufffd"),
     ],
