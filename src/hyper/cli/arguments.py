@@ -74,7 +74,7 @@ class Options(argparse.Namespace):
     alpn          what to offer; None is h2 and http/1.1
     printed       which of ``PRINTABLE`` to print; None depends on where the output goes
     verbose       how many ``-v`` there were; quiet in the same way
-    auth_type     'basic' or 'bearer'
+    auth_type     'basic', 'bearer' or 'digest'
     proxy, resolve, connect_to  as given, each any number of times
     repeat        requests in all; None is one, without figures
     parallel      requests at once
@@ -301,7 +301,11 @@ def _course_options(group: Group) -> None:
         "-a", "--auth", metavar="USER[:PASSWORD]|TOKEN", help="who we are; asks for the password"
     )
     group.add_argument(
-        "-A", "--auth-type", choices=("basic", "bearer"), default="basic", help="(default: basic)"
+        "-A",
+        "--auth-type",
+        choices=("basic", "bearer", "digest"),
+        default="basic",
+        help="(default: basic)",
     )
     _flag(group, "--ignore-netrc", help="do not look for passwords in ~/.netrc")
     sessions = group.add_mutually_exclusive_group()
@@ -448,5 +452,7 @@ def _check(options: Options) -> None:
         for name in ("download", "output", "follow", "assets", "offline"):
             if getattr(options, name):
                 raise UsageError(f"--repeat keeps no response, and does not go with --{name}")
+        if options.auth_type == "digest":
+            raise UsageError("--repeat does not go with --auth-type digest, which asks twice")
     if options.auth_type != "basic" and options.auth is None:
         raise UsageError(f"--auth-type {options.auth_type} needs the credentials: --auth TOKEN")

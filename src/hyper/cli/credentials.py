@@ -10,7 +10,7 @@ from .arguments import Options
 from .failing import UsageError, warn
 from .target import Target
 
-__all__ = ["ask_for_secret", "authorization"]
+__all__ = ["ask_for_secret", "authorization", "password_of"]
 
 
 def authorization(options: Options, target: Target) -> str | None:
@@ -18,14 +18,19 @@ def authorization(options: Options, target: Target) -> str | None:
     if options.auth is not None:
         if options.auth_type == "bearer":
             return f"Bearer {_clean(options.auth)}"
-        user, colon, password = options.auth.partition(":")
-        if not colon:
-            password = _asked_for(user, target)
-        return _basic(user, password)
+        if options.auth_type == "digest":
+            return None  # not before the server has asked
+        return _basic(*password_of(options.auth, target))
     if options.ignore_netrc or target.scheme not in ("http", "https"):
         return None
     found = _from_netrc(target.host)
     return None if found is None else _basic(*found)
+
+
+def password_of(given: str, target: Target) -> tuple[str, str]:
+    """User and password of what --auth says; the password is asked for if it is not said."""
+    user, colon, password = given.partition(":")
+    return _clean(user), _clean(password) if colon else _asked_for(user, target)
 
 
 def _basic(user: str, password: str) -> str:

@@ -21,6 +21,7 @@ from .target import Target, read_url
 if TYPE_CHECKING:
     from ..sync.response import Response
     from .connecting import Client
+    from .digest import Digest
     from .download import Download
     from .session import Session
     from .watching import Turn
@@ -52,6 +53,7 @@ class _Command:
         self.stack = stack
         self.output: TextIO = sys.stdout
         self.download: Download | None = None
+        self.digest: Digest | None = None
         self._begun = False
         items = read_items(options.items)
         # As it was said, which names it in a session; a demo has an address only when it runs.
@@ -92,6 +94,14 @@ class _Command:
             value = authorization(options, request.target)
             if value is not None:
                 request.set("authorization", value)
+            if options.auth is not None and options.auth_type == "digest":
+                from .digest import Digest
+
+                self.digest = Digest(options.auth, request)
+                # Of a session, perhaps; this is who we are now.
+                request.headers = [
+                    field for field in request.headers if field[0] != "authorization"
+                ]
             if value is not None and options.auth is None:
                 # From .netrc, which is its home: no session has to keep it as well.
                 request.defaults = [*request.defaults, ("authorization", value)]
@@ -210,18 +220,12 @@ class _Command:
             fields = response.getheaders()
             if self.session is not None:
                 self.session.take_cookies(request.target, fields)
-            location = response.getheader("location")
-            if not options.follow or response.status not in REDIRECTS or location is None:
+            following = None if self.digest is None else self.digest.answered(request, response)
+            if following is None:
+                following = self._redirected(request, response, redirects)
+                redirects += 1
+            if following is None:
                 break
-            if redirects >= options.max_redirects:
-                response.close()
-                raise CommandError(
-                    f"stopped after {redirects} redirects; {request.target.authority} answered "
-                    f"{named(response.status)} once more: --max-redirects N follows further",
-                    TOO_MANY_REDIRECTS,
-                )
-            redirects += 1
-            following = follow(request, response.status, location)
             if options.all or options.verbose:
                 self._show_response(client, turn, sent, began)
             else:
@@ -230,6 +234,22 @@ class _Command:
             request = following
         self._finish(client, turn, sent, began)
         return self._code(response)
+
+    def _redirected(self, request: Request, response: Response, redirects: int) -> Request | None:
+        """The request that a redirect asks for, after so many; None if this is the end."""
+        options = self.options
+        location = response.getheader("location")
+        if not options.follow or response.status not in REDIRECTS or location is None:
+            return None
+        if redirects >= options.max_redirects:
+            response.close()
+            raise CommandError(
+                f"stopped after {redirects} redirects; {request.target.authority} answered "
+                f"{named(response.status)} once more: --max-redirects N follows further",
+                TOO_MANY_REDIRECTS,
+            )
+        following = follow(request, response.status, location)
+        return following if self.digest is None else self.digest.redirected(following)
 
     def _begin_output(self) -> None:
         """Now there is something to write into the file of --output: empty it, once."""
