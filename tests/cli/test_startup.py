@@ -16,7 +16,8 @@ HEAVY = {
     "hashlib", "html", "http.client", "http.cookiejar", "inspect", "logging", "mimetypes", "netrc",
     "pprint", "pygments", "random", "tempfile", "urllib.request",
     "hyper.client", "hyper.contrib", "hyper.cli.cookies", "hyper.cli.download",
-    "hyper.cli.load", "hyper.cli.progress", "hyper.cli.session", "hyper.cli.assets",
+    "hyper.cli.assets", "hyper.cli.digest", "hyper.cli.load", "hyper.cli.progress",
+    "hyper.cli.session",
 }  # fmt: skip
 
 
