@@ -254,7 +254,7 @@ class Guarded:
         """
         protocol = self.protocol
         if protocol.closed:
-            self.over = ConnectionError("the connection ended because of an error")
+            self.over = ConnectionError("the connection ended: an error, or a request given up")
             self._parting = True
             # Closing the socket with octets unread would make the system send a reset, which
             # destroys what is on its way. HTTP/1.1 has nothing to say, and need not wait.
