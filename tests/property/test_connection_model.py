@@ -397,7 +397,7 @@ class Connection(RuleBasedStateMachine):
                     # Below nothing only by a setting, never by octets (§6.9.2).
                     assert stream.send_window >= -65_535
             # Whoever reads is given more, as does who asks when another has read fast.
-            fast = told.read or (told.id in self.client.streams and told.exchange.extra)
+            fast = told.read or told.exchange.extra
             most = STREAM_WINDOW * (WINDOW_GROWTH if fast else 1)
             assert len(body_of(told.exchange)) <= most
 
