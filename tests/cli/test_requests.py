@@ -165,6 +165,7 @@ def test_netrc(run: Run, url: str, trusted: tuple[str, ...], nobodys_home: Path)
         (["--proxy", "http://p:port"], "port"),
         (["--resolve", "x"], "--resolve takes HOST:PORT:ADDRESS, not 'x'"),
         (["--resolve", "x:1:"], "--resolve takes HOST:PORT:ADDRESS"),
+        (["--resolve", "x:1:127.0.0.1,::1"], "--resolve takes one address and no list"),
         (["--connect-to", "x:1:y"], "--connect-to takes HOST:PORT:HOST2:PORT2"),
         (["--connect-to", "x:1:y:99999"], "ports up to 65535"),
         (["--cert", "missing.pem"], "client certificate or key does not exist"),

@@ -196,6 +196,8 @@ def _elsewhere(text: str, size: int, option: str) -> tuple[str, int, str, int]:
     numbers = [int(port or 0) for port in ports]
     if any(number > 65_535 for number in numbers) or (size == 3 and not parts[2]):
         raise UsageError(f"{option} takes {wanted}, with ports up to 65535, not {text!r}")
+    if "," in parts[2]:
+        raise UsageError(f"{option} takes one address and no list of them, as in {text!r}")
     host, other = parts[0].strip("[]"), parts[2].strip("[]")
     return host, numbers[0], other, numbers[1] if size == 4 else 0
 
