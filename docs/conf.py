@@ -131,7 +131,9 @@ def modules_of(mark: re.Match[str]) -> str:
 def with_data(source: str) -> str:
     """Each `automodule` of a page with the data that it would leave out, long values hidden."""
     source = re.sub(r"^<!-- modules of ([\w.]+) -->$", modules_of, source, flags=re.MULTILINE)
-    return re.sub(r"^\.\. automodule:: ([\w.]+)\n", expanded, source, flags=re.MULTILINE)
+    return re.sub(
+        r"^\.\. automodule:: ([\w.]+)\n(?:   :.*\n)*", expanded, source, flags=re.MULTILINE
+    )
 
 
 def expanded(directive: re.Match[str]) -> str:
@@ -151,8 +153,7 @@ def expanded(directive: re.Match[str]) -> str:
             if long:
                 data.append("   :no-value:\n")
     exclude = f"   :exclude-members: {', '.join(hidden)}\n" if hidden else ""
-    # First, so that the options which the page gives stay those of the module.
-    return "".join([*data, "\n", directive[0], exclude])
+    return "".join([directive[0], exclude, "\n", *data])
 
 
 def read_source(app: Any, page: str, source: list[str]) -> None:
