@@ -138,6 +138,30 @@ def test_which_challenge_is_answered() -> None:
         assert said("me:x", none) is None
 
 
+NONSENSE = {
+    "a word that does not end well": "a" * 60_000 + '"',
+    "words": 'a"' * 30_000,
+    "blanks": " " * 60_000,
+    "blanks behind a word": "a" + " " * 60_000 + "x",
+    "commas": ", " * 30_000 + '"',
+    "quotes that do not close": 'a="' + "\\" * 60_001,
+    "escapes": 'a="' + '\\"' * 30_000,
+    "parts of nothing": "a=" * 30_000,
+    "equals": "=" * 60_000,
+}
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_is_gone_through_once(nonsense: str) -> None:
+    """From each of its octets anew, it would take minutes; such a test would not end."""
+    sane = 'Digest realm="r", nonce="n", qop="auth"'
+    said("me:x", f"Digest {nonsense}")
+    said("me:x", f"{nonsense}, {sane}")
+    parts = said("me:x", sane, f"Digest {nonsense}")
+    assert parts is not None
+    assert (parts["realm"], parts["nonce"]) == ("r", "n")
+
+
 def test_an_answer_is_for_one_origin_and_given_once() -> None:
     request = Request("GET", TARGET, [], None)
     digest = Digest("me:x", request)

@@ -20,9 +20,13 @@ _ALGORITHMS: Final = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 #: Answers to one server in a row: the second is for a nonce that it finds stale.
 MOST_ANSWERS: Final = 2
 
-_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+# Possessive, and with an alternative for whatever there is: a server's 64 KiB of nonsense are gone
+# through once, and not once from each of their octets.
+_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _PART: Final = re.compile(
-    rf'[\s,]*(?:({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))|({_TOKEN})(?=[\s,]|$))'
+    rf'({_TOKEN})\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]*+))|({_TOKEN})(?=[\s,]|$)'
+    rf"|[\s,]++|{_TOKEN}|.",
+    re.DOTALL,
 )
 
 Challenge = dict[str, str]
@@ -134,7 +138,7 @@ def _challenges(fields: Headers) -> list[tuple[str, Challenge]]:
             name, quoted, plain, scheme = match.groups()
             if scheme:
                 found.append((scheme.lower(), {}))
-            elif found:
+            elif name and found:
                 text = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain
                 found[-1][1].setdefault(name.lower(), text)
     return found
