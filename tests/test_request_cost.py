@@ -48,20 +48,6 @@ def hyper_h2(stack: ExitStack, port: int, context: ssl.SSLContext) -> Get:
     return get
 
 
-def hyper_together(stack: ExitStack, port: int, context: ssl.SSLContext) -> Get:
-    connection = HTTP20Connection("localhost", port, ssl_context=context)
-    stack.enter_context(connection)
-
-    def get() -> bytes:
-        with connection.together():
-            ids = [connection.request("GET", "/hello") for _ in range(TOGETHER)]
-        bodies = {connection.get_response(stream_id).read() for stream_id in ids}
-        (body,) = bodies
-        return body
-
-    return get
-
-
 def hyper_h1(stack: ExitStack, port: int, context: ssl.SSLContext) -> Get:
     context.set_alpn_protocols(["http/1.1"])
     connection = HTTP11Connection("localhost", port, ssl_context=context)
@@ -124,12 +110,9 @@ def by_httpx(transport: Callable[[ssl.SSLContext], Any]) -> Make:
     return make
 
 
-#: How many requests leave at once in the row of ``together()``, whose counts are for each of them.
-TOGETHER = 16
 #: What the rows of the page are called, and how they are made.
 ROWS: dict[str, Make] = {
     "`HTTP20Connection`": hyper_h2,
-    f"the same, {TOGETHER} by `together()`, each": hyper_together,
     "`HTTP11Connection`, HTTP/1.1": hyper_h1,
     "`http.client`, HTTP/1.1": by(http.client),
     "`hyper.client`": by(hyper.client),
@@ -144,8 +127,8 @@ ROWS: dict[str, Make] = {
 
 def told() -> dict[str, tuple[int, int]]:
     """The table of the page: Python calls and system calls, by row."""
-    rows = re.findall(r"^\| (.+?) \| (\d+) \| (\d*) ?\|$", PAGE.read_text("utf-8"), re.M)
-    return {name: (int(calls), int(system or 0)) for name, calls, system in rows}
+    rows = re.findall(r"^\| (.+?) \| (\d+) \| (\d+) \|$", PAGE.read_text("utf-8"), re.M)
+    return {name: (int(calls), int(system)) for name, calls, system in rows}
 
 
 def test_the_page_has_a_row_for_each_way_to_ask() -> None:
@@ -173,6 +156,6 @@ def test_a_row_of_the_page_is_what_is_counted(
             assert body == BODY
             counts.append(calls.total())
     # A response may come in one read or in several, as it happens; the page tells of the former.
-    least = -(-min(counts[10:]) // (TOGETHER if "together" in row else 1))
+    least = min(counts[10:])
     said, _ = told()[row]
     assert least <= said <= least * 1.3 + 5, f"{row}: {least} are counted"

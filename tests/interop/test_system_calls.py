@@ -38,7 +38,7 @@ with ExitStack() as stack:
 """
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if "together" not in row])
+@pytest.mark.parametrize("row", ROWS)
 def test_a_row_of_the_page_is_what_strace_counts(
     row: str, server: InProcessServer, certificates: Certificates, tmp_path: Path
 ) -> None:
