@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +224,23 @@ def test_a_body_is_sent_again_if_it_can_be(run: Run) -> None:
     assert len(heard) == 2
     assert b'uri="/"' in heard[1]
     assert heard[0].count(b"12345") == heard[1].count(b"12345") == 1
+
+
+def test_what_came_by_a_pipe_cannot_be_sent_twice() -> None:
+    def ask(conversation: Conversation) -> None:
+        conversation.socket.recv(65_536)
+        conversation.say(
+            b"HTTP/1.1 401 Who\r\nwww-authenticate: Digest nonce=1\r\ncontent-length: 0\r\n\r\n"
+        )
+        conversation.linger()
+
+    with RawServer(ask) as server:
+        words = ["POST", f"http://127.0.0.1:{server.port}/", "-a", "me:x", "-A", "digest"]
+        done = subprocess.run(
+            [sys.executable, "-m", "hyper", *words], input=b"12345", capture_output=True, timeout=60
+        )
+    assert done.returncode == 1
+    assert b"cannot be sent a second time: put it into a file\n" in done.stderr
 
 
 def test_what_does_not_go_together(run: Run, url: str, trusted: tuple[str, ...]) -> None:

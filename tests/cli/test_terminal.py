@@ -14,6 +14,7 @@ if sys.platform == "win32":
 
 from ..certificates import Certificates
 from ..servers import InProcessServer
+from .conftest import Run
 from .terminal import Terminal, plain
 
 
@@ -153,7 +154,7 @@ def test_a_password_is_asked_for_and_not_shown() -> None:
 
 
 def test_the_password_of_a_key_is_asked_for(
-    server: InProcessServer, certificates: Certificates, tmp_path: Path
+    run: Run, server: InProcessServer, certificates: Certificates, tmp_path: Path
 ) -> None:
     key = tmp_path / "key.pem"
     key.write_bytes(_encrypted(certificates.key.read_bytes(), b"secret"))
@@ -172,6 +173,9 @@ def test_the_password_of_a_key_is_asked_for(
         terminal.type("wrong\n")
         assert "--cert-key-pass PASSWORD opens it" in terminal.end()
     assert terminal.code == 1
+    done = run(*words)  # where nobody is to be asked
+    assert done.code == 1
+    assert done.err.endswith("is encrypted: --cert-key-pass PASSWORD opens it\n")
     with Terminal([*words, "--cert-key-pass=wrong"]) as terminal:
         assert "password of the key" not in terminal.end()
     assert terminal.code == 1

@@ -303,9 +303,10 @@ def _course_options(group: Group) -> None:
     group.add_argument(
         "-A",
         "--auth-type",
+        metavar="TYPE",
         choices=("basic", "bearer", "digest"),
         default="basic",
-        help="(default: basic)",
+        help="basic (the default), bearer or digest",
     )
     _flag(group, "--ignore-netrc", help="do not look for passwords in ~/.netrc")
     sessions = group.add_mutually_exclusive_group()
