@@ -106,13 +106,17 @@ def request_target(method: bytes, scheme: bytes, authority: bytes) -> FieldTuple
     return ((b":method", method), (b":scheme", scheme), (b":authority", authority))
 
 
-def checked_fields(fields: Iterable[tuple[bytes, bytes]]) -> FieldTuple:
+def checked_fields(
+    fields: Iterable[tuple[bytes, bytes]], valid: set[tuple[bytes, bytes]] | None = None
+) -> FieldTuple:
     """The user's fields, as a tuple, if each may be sent (§8.2); ValueError if one may not.
 
-    The message names the field and never shows its value.
+    The message names the field and never shows its value. ``valid`` remembers fields that were
+    found in order.
     """
     result = tuple(fields)
-    for name, value in result:
+    for field in result if valid is None else [each for each in result if each not in valid]:
+        name, value = field
         if FIELD_NAME.fullmatch(name) is None or FIELD_VALUE.fullmatch(value) is None:
             raise bad_field(name)
         if name in CONNECTION_SPECIFIC:
@@ -122,6 +126,8 @@ def checked_fields(fields: Iterable[tuple[bytes, bytes]]) -> FieldTuple:
             )
         if name == b"te" and value.lower() != b"trailers":
             raise ValueError("'te' may only be 'trailers' on HTTP/2 (RFC 9113 §8.2.2)")
+        if valid is not None:
+            _remember(field, valid)
     return result
 
 
@@ -213,8 +219,13 @@ def _check(fields: Fields, valid: set[tuple[bytes, bytes]]) -> int | None:
                     f"content-length is both {length} and {int(value)} (RFC 9110 §8.6)"
                 )
             length = int(value)
-        elif len(name) + len(value) <= MAX_REMEMBERED_SIZE:
-            if len(valid) >= MAX_REMEMBERED_FIELDS:
-                valid.clear()
-            valid.add(field)
+        else:
+            _remember(field, valid)
     return length
+
+
+def _remember(field: tuple[bytes, bytes], valid: set[tuple[bytes, bytes]]) -> None:
+    if len(field[0]) + len(field[1]) <= MAX_REMEMBERED_SIZE:
+        if len(valid) >= MAX_REMEMBERED_FIELDS:
+            valid.clear()
+        valid.add(field)

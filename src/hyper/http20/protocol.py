@@ -199,7 +199,7 @@ class HTTP20Protocol(Receiver):
 
     def _check_headers(self, headers: FieldTuple) -> int:
         """The size of a request's own fields, if they may be sent (§8.2)."""
-        size = section_size(checked_fields(headers))
+        size = section_size(checked_fields(headers, self._sendable_fields))
         if len(self._valid_headers) >= MAX_REMEMBERED_REQUESTS:
             self._valid_headers.clear()
         self._valid_headers[headers] = size

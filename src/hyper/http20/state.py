@@ -141,6 +141,7 @@ class ConnectionState(Protocol):
         # What requests asked for before and was found in order.
         self._valid_targets: dict[tuple[bytes, bytes, bytes], tuple[FieldTuple, int]] = {}
         self._valid_headers: dict[FieldTuple, int] = {}
+        self._sendable_fields: set[tuple[bytes, bytes]] = set()
         # The last request as it was given, and its fields; good for as long as the peer's
         # settings stand.
         self._last_request: tuple[FieldTuple, bytes, bytes, bytes, bytes, FieldTuple] | None = None

@@ -44,6 +44,21 @@ WITH_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 #: Requests, and sets of their headers, that are remembered in the form they have on the wire.
 MAX_REMEMBERED_REQUESTS: Final = 64
 
+#: The same of single fields, and how long name and value may be together.
+MAX_REMEMBERED_FIELDS: Final = 256
+MAX_REMEMBERED_SIZE: Final = 256
+
+# What makes a set of headers one that has to be looked at as a whole.
+_SPECIAL: Final = HOP_BY_HOP | {
+    b":authority",
+    b":method",
+    b":path",
+    b":scheme",
+    b"content-length",
+    b"expect",
+    b"te",
+}
+
 
 class Asked:
     """A request: what errors name, and what is needed to send it again.
@@ -105,6 +120,33 @@ class _Head(NamedTuple):
     last: bool = False
 
 
+class _Fields(dict[Any, Any]):
+    """Pairs of the user's, and what each is on the wire; None if its set has to be looked at whole.
+
+    accepted  the first ``accept-encoding`` there was; None stands for any other one
+    """
+
+    __slots__ = ("accepted",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accepted: tuple[bytes, bytes] | None = None
+
+    def __missing__(self, pair: Any) -> tuple[bytes, bytes] | None:
+        ((name, value),) = _pairs((pair,))
+        field: tuple[bytes, bytes] | None = (name, value)
+        if name == b"accept-encoding" and self.accepted is None:
+            self.accepted = field
+        if name in _SPECIAL or (name == b"accept-encoding" and field != self.accepted):
+            field = None
+        # A number may be equal to one that is no int and not allowed.
+        if len(name) + len(value) <= MAX_REMEMBERED_SIZE and isinstance(pair[1], str | bytes):
+            if len(self) >= MAX_REMEMBERED_FIELDS:
+                self.clear()
+            self[pair] = field
+        return field
+
+
 class Origin:
     """Whom requests go to (RFC 9110 §4.3.1), and how they are said to it.
 
@@ -120,6 +162,7 @@ class Origin:
         self._authority = _authority(host, None if default_port else port)
         self._bare = _Head(((b"accept-encoding", accept_encoding()),), {}, None)
         self._remembered: dict[Any, _Head] = {}
+        self._fields = _Fields()
         self.plain: dict[tuple[Octets, Octets], Asked] = {}
 
     def __str__(self) -> str:
@@ -203,7 +246,15 @@ class Origin:
         except TypeError:  # pairs may be lists
             return _on_the_wire(key)
         if head is None:
-            head = _on_the_wire(key)
+            # An id of each request's own makes most sets new, and of their fields one or two.
+            known = self._fields
+            fields = tuple(map(known.__getitem__, key))
+            if None in fields:
+                head = _on_the_wire(key)
+            else:
+                if known.accepted not in fields:
+                    fields += self._bare.fields
+                head = _Head(fields, {}, None)
             if len(self._remembered) >= MAX_REMEMBERED_REQUESTS:
                 self._remembered.clear()
             self._remembered[key] = head

@@ -16,6 +16,7 @@ from hyper.hpack.encoder import (
     MAX_GROUPS,
     MAX_SEEN,
     MAX_TABLE_SIZE,
+    MAX_TRIES,
     MEMO_OVERHEAD,
     MEMO_SIZE,
     MIN_UNIQUE_HUFFMAN,
@@ -105,6 +106,35 @@ def test_other_fields_are_inserted_on_second_sight(pair: Pair, name: bytes) -> N
     if name == b"x-known":
         pair.send((name, b"first"))
     assert pair.kinds((name, b"value"), 4) == [PLAIN, INSERTED, INDEXED, INDEXED]
+
+
+def test_a_common_field_that_is_ever_new_moves_the_table_no_more(pair: Pair) -> None:
+    """A cookie that counts visits, say."""
+    cookies = [(b"cookie", b"session=0123456789abcdef; visit=%d" % visit) for visit in range(9)]
+    tries = [INSERTED] * (MAX_TRIES + 1)
+    assert [kind(pair.send(cookie)) for cookie in cookies] == tries + [PLAIN] * (9 - len(tries))
+    assert pair.encoder.table == cookies[MAX_TRIES::-1]
+    # One that comes again after all is inserted, as any other field is.
+    assert pair.kinds(cookies[-1], 3) == [INSERTED, INDEXED, INDEXED]
+
+
+def test_a_common_field_that_was_used_again_may_change(pair: Pair) -> None:
+    for visit in range(9):
+        cookie = (b"cookie", b"session=0123456789abcdef; visit=%d" % visit)
+        assert pair.kinds(cookie, 2) == [INSERTED, INDEXED]
+
+
+def test_tries_count_in_a_row_and_for_one_name(pair: Pair) -> None:
+    def cookie(visit: int) -> Field:
+        return (b"cookie", b"session=0123456789abcdef; visit=%d" % visit)
+
+    for visit in range(MAX_TRIES):
+        pair.send(cookie(visit))
+    assert pair.kinds(cookie(100), 2) == [INSERTED, INDEXED]
+    for visit in range(MAX_TRIES + 1):
+        assert kind(pair.send(cookie(200 + visit))) == INSERTED
+    assert kind(pair.send(cookie(300))) == PLAIN
+    assert kind(pair.send((b"accept", b"text/plain"))) == INSERTED
 
 
 def test_a_new_name_is_inserted_at_once_and_its_next_values_refer_to_it(pair: Pair) -> None:

@@ -7,6 +7,8 @@ import pytest
 from hyper.common.fields import PATH, bad_path
 from hyper.http20 import messages
 from hyper.http20.messages import (
+    MAX_REMEMBERED_FIELDS,
+    MAX_REMEMBERED_SIZE,
     Head,
     MalformedError,
     checked_fields,
@@ -114,6 +116,28 @@ def test_fields_about_an_http11_connection_stay_out_both_ways(name: bytes) -> No
 def test_te_may_only_be_trailers() -> None:
     with pytest.raises(ValueError, match="'te' may only be 'trailers'"):
         checked_fields([(b"te", b"gzip")])
+
+
+def test_fields_that_may_be_sent_are_looked_at_once() -> None:
+    class Watched(bytes):
+        looked_at = 0
+
+        def lower(self) -> bytes:
+            Watched.looked_at += 1
+            return super().lower()
+
+    valid: set[tuple[bytes, bytes]] = set()
+    fields = [(b"te", Watched(b"trailers")), (b"x-long", b"x" * MAX_REMEMBERED_SIZE)]
+    for _ in range(3):
+        assert checked_fields(fields, valid) == tuple(fields)
+    assert Watched.looked_at == 1
+    assert valid == {(b"te", b"trailers")}
+    for _ in range(2):
+        with pytest.raises(ValueError):
+            checked_fields([*fields, (b"x-bad", b"a\nb")], valid)
+    for number in range(MAX_REMEMBERED_FIELDS):
+        checked_fields([(b"x-number", b"%d" % number)], valid)
+        assert len(valid) <= MAX_REMEMBERED_FIELDS
 
 
 def test_a_section_is_measured_with_32_octets_a_field() -> None:

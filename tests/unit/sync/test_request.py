@@ -104,6 +104,55 @@ def test_a_plain_request() -> None:
     assert str(asked) == "GET /a"
 
 
+def test_fields_are_remembered_one_by_one() -> None:
+    origin = Origin("example.org", 443, secure=True)
+
+    def said(*pairs: Any) -> list[tuple[bytes, bytes]]:
+        return list(origin.ask("GET", "/", None, pairs, None, ()).headers)
+
+    accept = ("accept-encoding", "br")
+    for number in range(3 * request_module.MAX_REMEMBERED_FIELDS):
+        each = (b"x-number", b"%d" % number)
+        assert said(("X-One", "1"), accept, ("x-number", number)) == [
+            (b"x-one", b"1"),
+            (b"accept-encoding", b"br"),
+            each,
+        ]
+        pairs = said(("X-One", "1"), ("X-Number", str(number)))
+        assert pairs[:2] == [(b"x-one", b"1"), each]
+        assert [name for name, _ in pairs[2:]] == [b"accept-encoding"]
+        assert len(origin._fields) <= request_module.MAX_REMEMBERED_FIELDS
+    long = "x" * request_module.MAX_REMEMBERED_SIZE
+    assert said(("x-long", long), accept)[0] == (b"x-long", long.encode())
+    assert all(len(str(value)) < 50 for _, value in origin._fields)
+
+
+def test_fields_that_mean_something_to_us_are_never_just_passed_on() -> None:
+    origin = Origin("example.org", 443, secure=True)
+    for number in range(3):  # known by the second time
+        new = ("x-new", str(number))
+        asked = origin.ask("GET", "/", None, [("Host", "other"), new], None, ())
+        assert asked.authority == b"other"
+        asked = origin.ask("GET", "/", None, [("te", "gzip, trailers"), new], None, ())
+        assert (b"te", b"trailers") in asked.headers
+        asked = origin.ask("GET", "/", None, [("connection", "x-new"), new], None, ())
+        assert [name for name, _ in asked.headers] == [b"accept-encoding"]
+        for accepted in ("br", "gzip", "br"):
+            asked = origin.ask("GET", "/", None, [("Accept-Encoding", accepted), new], None, ())
+            assert asked.headers[0] == (b"accept-encoding", accepted.encode())
+            assert len(asked.headers) == 2
+        asked = origin.ask("POST", "/", b"12", [("content-length", "2"), new], None, ())
+        assert sum(name == b"content-length" for name, _ in asked.headers) == 1
+
+
+def test_a_number_that_may_not_be_sent_is_refused_beside_one_that_may() -> None:
+    origin = Origin("example.org", 443, secure=True)
+    for number in range(2):
+        origin.ask("GET", "/", None, [("x-one", 1), ("x-new", str(number))], None, ())
+        with pytest.raises(TypeError):
+            origin.ask("GET", "/", None, [("x-one", 1.0), ("x-new", f"no {number}")], None, ())
+
+
 def test_the_same_plain_request_is_remembered_within_bounds() -> None:
     origin = Origin("example.org", 443, secure=True)
     first = origin.ask("GET", "/", None, None, None, ())
