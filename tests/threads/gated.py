@@ -56,6 +56,9 @@ class CheckedLock:
         self.owner = 0
         self.lock.release()
 
+    def locked(self) -> bool:
+        return self.lock.locked()
+
     @property
     def mine(self) -> bool:
         return self.owner == threading.get_ident()

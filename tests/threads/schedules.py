@@ -229,6 +229,9 @@ class VirtualLock:
             self.scheduler.step()
 
     def locked(self) -> bool:
+        """Whether it stays held, for whoever asks more than once: others leave it soon."""
+        if self.held and not self.mine:
+            self.scheduler.step(lambda: not self.held)
         return self.held
 
     @property

@@ -301,10 +301,16 @@ class GatewaySocket(Gateway):
         if let_go is None:
             return
         exchange = self.exchange
-        if exchange is not None and not look(self.pump, exchange, has_ended):
+        locked_out = self.pump.locked_out()
+        if exchange is not None and (
+            not has_ended(exchange) if locked_out else not look(self.pump, exchange, has_ended)
+        ):
             self.pump.cancel(exchange)
         self._out.clear()
         if self._signal is not None:
             for sock in self._signal:
                 sock.close()
-        let_go()
+        if locked_out and self._dropped is not None:
+            self._dropped()
+        else:
+            let_go()

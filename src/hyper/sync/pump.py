@@ -17,7 +17,8 @@ has brought their answer or has left them the lead. The rules, each proven in ``
    finds somebody writing leaves its octets to that one, which looks again before it leaves; so
    one send serves several requests, and octets leave in the order of the protocol's making.
 8. Nothing of the user's runs under the lock, but for window managers, which are arithmetic. So
-   a response that is dropped unread only appends itself to ``abandoned``.
+   a response that is dropped unread only appends itself to ``abandoned``; one that the collector
+   has closed in the midst of our work does so as well.
 9. What arrived while nobody was looking is read before anything new is sent.
 10. While the protocol is paused nobody reads; who leads sleeps until ``widen``.
 11. What is held, so that it leaves together with what follows, leaves before anybody waits.
@@ -35,7 +36,7 @@ from _thread import TIMEOUT_MAX, LockType
 from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from ..common.exceptions import HyperError
@@ -59,6 +60,9 @@ MAX_HELD: Final = 100
 #: one still does. It may leave, and cannot wake a thread inside poll().
 GLANCE: Final = 0.1
 
+#: Seconds within which whoever is at work on a connection lets others in.
+MOMENT: Final = 0.1
+
 
 class Pump(Guarded):
     """Takes turns reading one connection for many threads.
@@ -70,7 +74,7 @@ class Pump(Guarded):
     over                 why nothing more will arrive here, or None while it may
     closed               ``close`` was called, so nobody here wants what has not been sent yet
     last_id              the id of the newest exchange, or None before there is one
-    abandoned            exchanges whose response was dropped unread; needs no lock
+    abandoned            exchanges to be cancelled by the next thread; needs no lock
     """
 
     # What a face asks for.
@@ -150,8 +154,26 @@ class Pump(Guarded):
         self._do(self._flush)
 
     def cancel(self, exchange: Exchange) -> None:
-        """``Protocol.cancel``; does not wait."""
-        self._do(self._cancel, exchange)
+        """``Protocol.cancel``; does not wait. If it cannot be done now, the next thread does it."""
+        if self.locked_out():
+            self.abandoned.append(exchange)
+        else:
+            self._do(self._cancel, exchange)
+
+    def locked_out(self) -> bool:
+        """Whether this very thread seems to be at work here already, so that it must not wait.
+
+        That is so where the collector comes upon something of the user's that closes a response,
+        a generator for instance. Others who are at work are so for much less than a moment.
+        """
+        if not (self._lock.locked() or self._intake.locked()):
+            return False
+        until = monotonic() + MOMENT
+        while monotonic() < until:
+            sleep(MOMENT / 100)
+            if not (self._lock.locked() or self._intake.locked()):
+                return False
+        return True
 
     def call(self, verb: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """A method of the protocol, under the lock, with what it writes written."""
@@ -331,6 +353,8 @@ class Pump(Guarded):
                         data = transport.read()
                         pieces = self._pieces(data) if transport.more else (data,)
                     with self._lock:
+                        if self.abandoned:
+                            self._sweep(woken)
                         self._receive(pieces, woken)
                         if self.over is not None:
                             self._note_end(exchange)
