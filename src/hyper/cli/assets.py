@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from html.parser import HTMLParser
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
 from ..common.exceptions import HyperError
 from .failing import CommandError, complain, warn
+from .markup import tags
 from .request import Request
 from .target import Target, redirected
 
@@ -63,36 +63,6 @@ _URL: Final = re.compile(
 )
 
 
-class _Links(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.base = ""
-        self.found: list[str] = []
-        self._in_style = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = {name: value or "" for name, value in attrs}
-        self._in_style = tag == "style"
-        if tag == "base" and not self.base:
-            self.base = attributes.get("href", "")
-        self.found += in_style(attributes.get("style", ""))
-        if tag == "link" and _WANTED.isdisjoint(attributes.get("rel", "").lower().split()):
-            return
-        for name in _NAMES.get(tag, ()):
-            value = attributes.get(name, "").strip()
-            if name.endswith("srcset"):
-                self.found += _candidates(value)
-            elif value:
-                self.found.append(value)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_style = False
-
-    def handle_data(self, data: str) -> None:
-        if self._in_style:
-            self.found += in_style(data)
-
-
 def _candidates(srcset: str) -> list[str]:
     """The URLs of a ``srcset``: a URL may hold a comma, but ends with none."""
     found: list[str] = []
@@ -127,11 +97,23 @@ def _without_comments(css: str) -> str:
 
 def linked(page: Target, html: str) -> list[Target]:
     """What a page of HTML needs from its own origin, each once and in order."""
-    reader = _Links()
-    reader.feed(html)
-    reader.close()
-    base = reader.base
-    return _targets(page, (urljoin(base, link) if base else link for link in reader.found))
+    base = ""
+    found: list[str] = []
+    for tag, attributes, raw in tags(html):
+        if tag == "base" and not base:
+            base = attributes.get("href", "")
+        found += in_style(attributes.get("style", ""))
+        if tag == "style":
+            found += in_style(raw)
+        if tag == "link" and _WANTED.isdisjoint(attributes.get("rel", "").lower().split()):
+            continue
+        for name in _NAMES.get(tag, ()):
+            value = attributes.get(name, "").strip()
+            if name.endswith("srcset"):
+                found += _candidates(value)
+            elif value:
+                found.append(value)
+    return _targets(page, (urljoin(base, link) if base else link for link in found))
 
 
 def _targets(page: Target, links: Iterable[str]) -> list[Target]:
