@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from base64 import urlsafe_b64decode
 from contextlib import suppress
 
@@ -13,7 +14,7 @@ from hyper import HTTP11Response, HTTP20Response, HTTPConnection
 
 from ..peer import PREFACE, frame
 from ..servers import InProcessServer
-from ..threads.gated import eventually
+from ..threads.gated import Thread, eventually
 from .scripted import ScriptedServer, Talk
 
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n"
@@ -105,6 +106,31 @@ def test_a_server_that_hangs_up_instead() -> None:
         assert connection.request("GET", "/") is None
         with pytest.raises(ConnectionError, match="without an answer"):
             connection.get_response()
+
+
+def test_close_wakes_who_waits_for_the_answer() -> None:
+    asked = threading.Event()
+
+    def script(talk: Talk) -> None:
+        talk.hear()
+        asked.set()
+        with suppress(EOFError):
+            talk.until(b"never")
+
+    with ScriptedServer(script) as server, HTTPConnection(server.address) as connection:
+        waiting = Thread(connection.request, "GET", "/")
+        assert asked.wait(10)
+        connection.close()
+        with pytest.raises(ConnectionError, match="closed while it was being made"):
+            waiting.finish()
+        # That says nothing about the server.
+        asked.clear()
+        waiting = Thread(connection.request, "GET", "/")
+        assert asked.wait(10)
+        assert "upgrade" in server.heard[1].headers
+        connection.close()
+        with pytest.raises(ConnectionError):
+            waiting.finish()
 
 
 def test_the_class_of_a_response_follows_the_version() -> None:

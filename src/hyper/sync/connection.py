@@ -378,6 +378,8 @@ class HTTPConnection(Piecewise):
                 self._last_id = None  # no id of this connection means anything any more
             if self._dialling is not None:
                 self._dialling.unwanted = True
+                if self._dialling.pump is not None:
+                    formers.append(self._dialling.pump)
             self._drafts.clear()
         if pump is not None:
             if error_code is not None and isinstance(pump.protocol, HTTP20Protocol):

@@ -45,13 +45,13 @@ LAST_COMFORTABLE_ID: Final = 2**30
 class _Dial:
     """One attempt to connect, and the threads that wait for its outcome."""
 
-    __slots__ = ("connected", "error", "gates", "unwanted")
+    __slots__ = ("error", "gates", "pump", "unwanted")
 
     def __init__(self) -> None:
         self.gates: list[LockType] = []
         self.error: BaseException | None = None
         self.unwanted = False  # close() was called meanwhile
-        self.connected = False  # what is left is an answer to wait for
+        self.pump: Pump | None = None  # there, and what is left is an answer to wait for
 
 
 class Dialler:
@@ -149,7 +149,7 @@ class Dialler:
             assert gate is not None
             left = -1.0 if deadline is None else min(max(deadline - monotonic(), 0), TIMEOUT_MAX)
             while not gate.acquire(timeout=left):
-                if dial.connected:
+                if dial.pump is not None:
                     # It is there, and waits for an answer; so would we.
                     left = -1.0
                     continue
@@ -222,8 +222,10 @@ class Dialler:
                 and not any(isinstance(key, int) for key in list(self._unclaimed))
                 and (self._last_id is None or self._alone)
             ):
-                dial.connected = True
-                return pump, self._ask_for_http20(pump, protocol, asked)
+                # First shown, then looked: close() does it the other way round.
+                dial.pump = pump
+                if not dial.unwanted:
+                    return pump, self._ask_for_http20(pump, protocol, asked)
             return pump, None
         except BaseException:
             transport.close()
@@ -323,7 +325,8 @@ class Dialler:
             pump.cancel(exchange)
             raise error
         if protocol.switched is None:
-            self._may_upgrade = False
+            # Unless it was us who did not wait for its answer.
+            self._may_upgrade = pump.closed
             return exchange
 
         def go_on() -> Exchange:
