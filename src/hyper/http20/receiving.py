@@ -226,7 +226,8 @@ class Receiver(BodyReceiver):
                 error_code=code,
                 stream_id=stream_id,
                 # Once a head has arrived the peer contradicts itself, and so much is not sure.
-                retryable=code == ErrorCode.REFUSED_STREAM and not stream.status,
+                retryable=code == ErrorCode.REFUSED_STREAM
+                and not (stream.status or stream.informational),
             )
         self._close_stream(stream)
         self._moved.append(stream)
@@ -350,12 +351,15 @@ class Receiver(BodyReceiver):
         for stream in list(self.streams.values()):
             if stream.id % 2 and stream.id > last:
                 if not stream.ended:
+                    # As with RST_STREAM: a head says that it was.
+                    begun = bool(stream.status or stream.informational)
+                    outcome = "answered in part" if begun else "not processed and may be sent again"
                     stream.error = ConnectionError(
-                        f"GOAWAY {reason} with last stream {last}: stream {stream.id} was not "
-                        "processed and may be sent again",
+                        f"GOAWAY {reason} with last stream {last}: stream {stream.id} was "
+                        f"{outcome}",
                         error_code=code,
                         stream_id=stream.id,
-                        retryable=True,
+                        retryable=not begun,
                     )
                 self._close_stream(stream)
                 self._moved.append(stream)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hyper.http20.exceptions import ErrorCode, HTTP20Error
-from tests.peer import OK, Peer
+from tests.peer import Peer
 
 
 def test_a_refused_stream_may_be_sent_again(peer: Peer) -> None:
@@ -71,10 +71,18 @@ def test_a_ping_tells_whether_the_server_is_there(peer: Peer) -> None:
     assert sign.ended
 
 
-def test_a_response_that_had_begun_is_no_longer_refused(peer: Peer) -> None:
-    """§8.7: REFUSED_STREAM after a head contradicts itself: a face must not repeat it silently."""
-    exchange = peer.request()
-    peer.headers(exchange.id, OK)
-    peer.rst_stream(exchange.id, ErrorCode.REFUSED_STREAM)
+@pytest.mark.parametrize("status", ["103", "200"])
+@pytest.mark.parametrize("goaway", [False, True])
+def test_a_response_that_had_begun_is_no_longer_refused(
+    peer: Peer, goaway: bool, status: str
+) -> None:
+    """§8.7: to refuse it after a head contradicts that: a face must not repeat it silently."""
+    exchange = peer.request(b"POST")
+    peer.headers(exchange.id, [(":status", status)])
+    if goaway:
+        peer.goaway(0, ErrorCode.REFUSED_STREAM)
+    else:
+        peer.rst_stream(exchange.id, ErrorCode.REFUSED_STREAM)
     assert exchange.error.error_code == ErrorCode.REFUSED_STREAM
     assert not exchange.error.retryable
+    assert "may be sent again" not in str(exchange.error)
