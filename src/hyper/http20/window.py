@@ -43,7 +43,11 @@ class BaseFlowControlManager(ABC):
         """
 
     def blocked(self) -> int:
-        """Octets to widen the window by when the peer might be stuck on it."""
+        """Octets that would fill the window up.
+
+        Drafts of HTTP/2 had a frame by which a peer said that it was stuck on one, and hyper 0.7
+        answered by this. The frame is gone, so nothing here asks; managers of their own may.
+        """
         return max(self.initial_window_size - self.window_size, 0)
 
     def _handle_frame(self, frame_size: int) -> int:
