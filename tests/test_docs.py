@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import doctest
+import html
 import importlib
 import importlib.util
 import inspect
@@ -344,6 +345,31 @@ def test_every_name_that_is_exported_is_in_the_reference() -> None:
         and f"{module}.{name}" not in names
     ]
     assert missing == []
+
+
+def test_the_pictures_show_what_is_printed_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but times, dates, sizes and ports; ``docs/pictures/make.py`` makes them anew."""
+    monkeypatch.syspath_prepend(str(DOCS / "pictures"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(hyper.__file__).parent.parent))
+    make = importlib.import_module("make")
+    for module in ("make", "architecture"):
+        monkeypatch.delitem(sys.modules, module)
+
+    def words(picture: str) -> set[str]:
+        text = html.unescape(" ".join(re.findall(r"<text [^>]*>([^<]*)</text>", picture)))
+        text = re.sub(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d+ \w{3}\b", "a day", text)
+        return set(re.sub(r"\d+(\.\d+)?( |$)?([mµ]?s|[kM]?B)?\b", "0", text).split())
+
+    seen = []
+    for name, picture in make.drawings():
+        committed = (DOCS / "pictures" / name).read_text("utf-8")
+        assert words(picture) == words(committed), f"{name}: run docs/pictures/make.py"
+        assert len(words(picture)) > 15
+        seen.append(name)
+    assert seen == ["architecture.svg", "waterfall.svg", "debug.svg"]
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for name in ("waterfall.svg", "debug.svg", "trace-page.png"):
+        assert f"](docs/pictures/{name})" in readme
 
 
 def test_decisions_are_numbered_once_and_listed() -> None:

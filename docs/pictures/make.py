@@ -186,20 +186,22 @@ def page(into: Path) -> bool:
     return True
 
 
-def main() -> None:
-    (HERE / "architecture.svg").write_text(architecture.drawing(), encoding="utf-8")
+def drawings() -> Iterator[tuple[str, str]]:
+    """The pictures that are drawn here, by the names of their files."""
+    yield "architecture.svg", architecture.drawing()
 
     columns = 100
     lines = printed("--waterfall", "--assets", "demo:/page")
-    picture = terminal("hyper --waterfall --assets demo:/page", lines, columns)
-    (HERE / "waterfall.svg").write_text(picture, encoding="utf-8")
+    yield "waterfall.svg", terminal("hyper --waterfall --assets demo:/page", lines, columns)
 
     lines = printed("--debug", "--print=", "demo:/early-hints", "Cookie:secret")
-    picture = terminal(
-        "hyper --debug demo:/early-hints Cookie:secret", [*wrapped(lines, columns)], columns
-    )
-    (HERE / "debug.svg").write_text(picture, encoding="utf-8")
+    command = "hyper --debug demo:/early-hints Cookie:secret"
+    yield "debug.svg", terminal(command, [*wrapped(lines, columns)], columns)
 
+
+def main() -> None:
+    for name, picture in drawings():
+        (HERE / name).write_text(picture, encoding="utf-8")
     if not page(HERE / "trace-page.png"):
         print("no chromium here: trace-page.png stays as it is", file=sys.stderr)
     for path in sorted(HERE.glob("*.[ps][nv]g")):
