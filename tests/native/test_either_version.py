@@ -116,7 +116,7 @@ def test_uploads_of_every_kind(connection: HTTPConnection, tmp_path: Any) -> Non
     path = tmp_path / "file"
     path.write_bytes(b"abc" * 100_000)
     with path.open("rb") as file:
-        bodies: list[Any] = [b"abc" * 100_000, file, (b"abc" for _ in range(100_000))]
+        bodies: list[Any] = [b"abc" * 100_000, file, (b"abc" * 100 for _ in range(1000))]
         for body in bodies:
             connection.request("POST", "/upload", body)
             answer = json.loads(connection.get_response().read())
