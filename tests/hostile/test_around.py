@@ -26,6 +26,7 @@ from hyper import HTTP11Connection, HTTP20Connection
 from hyper.common.exceptions import HyperError
 from hyper.hpack import Decoder, Encoder, huffman
 from hyper.http20.exceptions import ConnectionError, ErrorCode, ProtocolError
+from hyper.http20.protocol import HTTP20Protocol
 from hyper.sync.piecewise import MAX_DRAFTS
 from hyper.sync.pump import Pump
 
@@ -697,9 +698,8 @@ def test_an_id_means_one_request_though_another_thread_closes(
         return exchange
 
     def ask() -> None:
-        got.append(play.client.request("GET", "/first"))
         try:
-            play.client.get_response(got[0]).read()
+            got.append(play.client.request("GET", "/first"))
         except (HyperError, OSError) as error:
             got.append(type(error))
 
@@ -712,9 +712,71 @@ def test_an_id_means_one_request_though_another_thread_closes(
         second = play.client.request("GET", "/second")
         go_on.set()
         other.join(PATIENCE)
-        first, error = got
-        assert (first, error, second) == (1, ConnectionError, 3)
+        assert (got, second) == ([ConnectionError], 3)
         assert play.client.get_response(second).read() == b"connection 2"
+
+
+@pytest.mark.parametrize("piecewise", [False, True])
+def test_an_id_that_close_has_not_heard_of_means_no_request(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch, piecewise: bool
+) -> None:
+    """close() has looked which ids are given out, and has not yet ended the connection, when
+    another thread is given one more."""
+    reserve, end = HTTP20Protocol.reserve, Pump.close
+    send = HTTP20Protocol.request
+    ready, go_on, done = (threading.Event() for _ in range(3))
+    got: list[Any] = []
+
+    def late(verb: Callable[..., Any]) -> Callable[..., Any]:
+        def wait(*rest: Any, **more: Any) -> Any:
+            if threading.current_thread() is other:
+                ready.set()
+                assert go_on.wait(PATIENCE)
+            try:
+                return verb(*rest, **more)
+            finally:
+                if threading.current_thread() is other:
+                    done.set()
+
+        return wait
+
+    def close(pump: Pump) -> None:
+        if not go_on.is_set():
+            # The other thread waits with the pump's lock, as one that is in the midst of it.
+            go_on.set()
+            assert done.wait(PATIENCE)
+        end(pump)
+
+    def ask() -> None:
+        try:
+            if piecewise:
+                got.append(play.client.putrequest("GET", "/other"))
+                play.client.endheaders(stream_id=got[0])
+            else:
+                got.append(play.client.request("GET", "/other"))
+            got.append(play.client.get_response(got[0]).read())
+        except (HyperError, OSError) as error:
+            got.append(type(error))
+
+    with scene(polite) as play:
+        assert play.ask("/first") == (200, b"connection 1")
+        other = threading.Thread(target=ask, daemon=True)
+        monkeypatch.setattr(HTTP20Protocol, "reserve", late(reserve))
+        monkeypatch.setattr(HTTP20Protocol, "request", late(send))
+        monkeypatch.setattr(Pump, "close", close)
+        other.start()
+        assert ready.wait(PATIENCE)
+        play.client.close()
+        second = play.client.request("GET", "/second")
+        assert play.client.get_response(second).read() == b"connection 2"
+        other.join(PATIENCE)
+        if piecewise:
+            assert got[0] != second and got[1:] == [b"connection 2"]
+        else:
+            assert got == [ConnectionError]
+        for talk in play.talks:
+            ids = [each.stream_id for each in talk.record if each.name == "HEADERS"]
+            assert len(ids) == len(set(ids))
 
 
 def test_what_the_server_is_told_at_the_end_can_be_chosen(scene: Stage) -> None:

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Self
 from weakref import ref
 
+from ..http20.exceptions import ConnectionError
 from ..http20.limits import INITIAL_MAX_STREAMS, Limits
 from ..http20.protocol import HTTP20Protocol
 from ..http20.window import BaseFlowControlManager, FlowControlManager
@@ -201,6 +202,9 @@ class HTTPConnection(Piecewise):
         if asked.body is not None or pump.transport.unsent:
             self._complete_or_repeat(response)
         stream_id = response.stream_id
+        if stream_id is not None and response._pump.closed:
+            # Perhaps close() did not hear of this id any more, and it is given out anew.
+            raise self._closed_meanwhile()
         response._key = key = object() if stream_id is None else stream_id
         mine = self._mine.keys
         mine.append(key)
@@ -373,6 +377,8 @@ class HTTPConnection(Piecewise):
             pump, self._pump = self._pump, None
             formers = list(self._former)
             if pump is not None:
+                # First this: so that who sends a request later than we look knows it.
+                pump.closed = True
                 self._note_last_id(pump)
             if self._alone and not (self._unclaimed or self._sending or self._drafts):
                 self._last_id = None  # no id of this connection means anything any more
@@ -387,6 +393,9 @@ class HTTPConnection(Piecewise):
             pump.close()
         for former in formers:
             former.close()
+
+    def _closed_meanwhile(self) -> ConnectionError:
+        return ConnectionError(f"{self._where}: the connection was closed while a request was sent")
 
     def _nothing_to_claim(self, stream_id: int | None) -> ValueError:
         ids = sorted(key for key in list(self._unclaimed) if isinstance(key, int))

@@ -86,6 +86,9 @@ class Piecewise(Pushes):
             except HyperError:
                 # The last id is used up, or the goodbye has just come: another connection.
                 return self.putrequest(method, selector, skip_accept_encoding=skip_accept_encoding)
+            if pump.closed:
+                # Perhaps close() did not hear of this id any more, and it is given out anew.
+                return self.putrequest(method, selector, skip_accept_encoding=skip_accept_encoding)
         draft = Draft(octets(method), octets(selector) or b"/", key, pump)
         draft.bare = skip_accept_encoding
         if key is not None:
