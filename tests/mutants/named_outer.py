@@ -385,6 +385,38 @@ OUTER: tuple[Named, ...] = (
     ),
     *rows(
         "around",
+        "sync/connection.py",
+        (
+            "an id that close() has not heard of",
+            "        if stream_id is not None and response._pump.closed:\n",
+            "        if False:\n",
+            "an_id_that_close_has_not_heard_of_means_no_request",
+        ),
+        (
+            "close() says first that it was called",
+            "                pump.closed = True\n",
+            "",
+            "an_id_that_close_has_not_heard_of_means_no_request",
+        ),
+    ),
+    *rows(
+        "around",
+        "sync/piecewise.py",
+        (
+            "a request that was begun goes with its connection",
+            "self._drafts.get(draft.key) is not draft:",
+            "False:",
+            "a_request_that_is_begun_goes_with_its_connection",
+        ),
+        (
+            "an id is kept on one connection",
+            "            if pump.closed:\n                raise own_error",
+            "            if False:\n                raise own_error",
+            "closing_while_the_head_of_a_request_is_finished",
+        ),
+    ),
+    *rows(
+        "around",
         "sync/rendering.py",
         (
             "names that a server makes up",
