@@ -15,7 +15,7 @@ from contextlib import suppress
 from ssl import SSLContext
 from time import monotonic
 from typing import TYPE_CHECKING, Final
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from ..common.exceptions import own_copy, template
 from ..common.exchange import Exchange, Fields
@@ -168,7 +168,7 @@ class Dialler:
             with self._lock:
                 if not dial.unwanted:
                     if self._pump is not None:
-                        self._former.add(self._pump)
+                        self._put_aside(self._pump)
                     self._pump = pump
             if dial.unwanted:
                 raise ConnectionError(
@@ -362,6 +362,12 @@ class Dialler:
     def _alone(self) -> bool:
         """Whether no other thread can have sent a request whose id it has not heard of yet."""
         return self._users <= {get_ident()}
+
+    def _put_aside(self, pump: Pump) -> None:
+        """Keep a connection that takes no new requests as long as somebody may read from it."""
+        self._former.add(pump)
+        # Its last reader may drop what he has not read, and nobody else knows of it.
+        finalize(pump, pump.transport.close).atexit = False
 
     def _note_last_id(self, pump: Pump) -> None:
         if pump.last_id is not None:

@@ -37,6 +37,7 @@ from hyper.http20.window import FlowControlManager
 from hyper.sync import dial
 from hyper.sync import dialling as dialling_module
 from hyper.sync.piecewise import LEFT_KEYS
+from hyper.sync.pool import has_gone
 from hyper.sync.pump import Pump
 
 from ...certificates import Certificates
@@ -285,6 +286,32 @@ def test_an_id_means_one_request_also_after_close(playing: Playing) -> None:
     with pytest.raises(ConnectionError, match="closed on this side"):
         connection.get_response()
     assert connection.get_response().read() == b"second"
+
+
+def test_a_connection_put_aside_is_closed_by_the_last_who_reads_from_it() -> None:
+    """Nobody but the response knows of it any more, so nobody else could close it."""
+
+    def begin_and_leave(heard: Heard) -> None:
+        heard.greet()
+        stream_id = heard.until_end()
+        if stream_id > 1:
+            heard.answer(stream_id, b"second")
+        else:
+            heard.head(1)
+            heard.goaway(1, ErrorCode.NO_ERROR)
+        heard.stay()
+
+    server = Server(begin_and_leave, at_once=True)
+    with server, HTTP20Connection(server.address, timeout=10) as connection:
+        connection.request("GET", "/")
+        response = connection.get_response()
+        transport = response._pump.transport
+        eventually(partial(has_gone, response._pump))
+        connection.request("GET", "/")
+        assert connection.get_response().read() == b"second"
+        assert not transport.closed
+        del response
+        assert transport.closed
 
 
 def test_body_and_data_are_one_thing(playing: Playing) -> None:
