@@ -159,14 +159,14 @@ INNER: tuple[Named, ...] = (
         "http20/receiving.py",
         (
             "REFUSED_STREAM after a head",
-            "retryable=code == ErrorCode.REFUSED_STREAM and not stream.status,",
-            "retryable=code == ErrorCode.REFUSED_STREAM,",
+            "                and not (stream.status or stream.informational),\n",
+            ",\n",
             "a_post_that_may_have_been_processed_is_never_sent_again",
         ),
         (
             "no other code is REFUSED_STREAM",
-            "retryable=code == ErrorCode.REFUSED_STREAM and not stream.status,",
-            "retryable=not stream.status,",
+            "retryable=code == ErrorCode.REFUSED_STREAM\n",
+            "retryable=True\n",
             "a_post_that_may_have_been_processed_is_never_sent_again",
         ),
     ),
