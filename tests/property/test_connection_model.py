@@ -43,6 +43,7 @@ class Told:
     sent       octets of its body that the client was given and took
     head       its final head was said
     ended      END_STREAM was said
+    length     octets that its content-length announced, or None
     over       why nothing more is to come: "cancelled", "reset", "excluded", "lost", or ""
     uploaded   the client has ended its body
     """
@@ -53,6 +54,7 @@ class Told:
         self.body = b""
         self.read = b""
         self.sent = 0
+        self.length: int | None = None
         self.head = self.ended = False
         self.over = ""
         self.uploaded = uploaded
@@ -62,6 +64,11 @@ class Told:
     def open(self) -> bool:
         """Whether the server may still say something on it."""
         return not (self.over or self.ended)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the body may end here (RFC 9113 §8.1.1)."""
+        return self.length in (None, len(self.body))
 
     @property
     def closed(self) -> bool:
@@ -179,15 +186,27 @@ class Connection(RuleBasedStateMachine):
 
     # What the server does; every one of these keeps the rules.
 
-    @rule(told=told, interim=st.integers(0, 2), end=st.booleans(), fragments=st.integers(1, 3))
-    def head(self, told: Told, interim: int, end: bool, fragments: int) -> None:
+    @rule(
+        told=told,
+        interim=st.integers(0, 2),
+        length=st.sampled_from([None, None, 0, 750, 2250]),
+        end=st.booleans(),
+        fragments=st.integers(1, 3),
+    )
+    def head(
+        self, told: Told, interim: int, length: int | None, end: bool, fragments: int
+    ) -> None:
         if self._may(told) and not told.head:
             for _ in range(interim):
                 self.peer.headers(told.id, [(":status", "103"), ("link", "</a>")])
-            self.peer.headers(
-                told.id, [*OK, ("x-number", str(told.id))], end=end, fragments=fragments
-            )
+            fields = [*OK, ("x-number", str(told.id))]
+            if length is not None:
+                fields.append(("content-length", str(length)))
+            end = end and not length
+            moved = self.peer.headers(told.id, fields, end=end, fragments=fragments)
+            assert told.exchange in moved
             told.head = True
+            told.length = length
             told.ended = end
 
     @rule(
@@ -201,28 +220,41 @@ class Connection(RuleBasedStateMachine):
             return
         room = min(self.peer.window_of(told.id), self.peer.granted)
         room -= 0 if padding is None else padding + 1
+        if told.length is not None:
+            size = min(size, told.length - len(told.body))
         if room >= 0:
             piece = FILLER[len(told.body) % 256 :][: min(size, room)]
-            self.peer.data(told.id, piece, end=end, padding=padding)
             told.body += piece
-            told.ended = end
+            told.ended = end and told.whole
+            moved = self.peer.data(told.id, piece, end=told.ended, padding=padding)
+            # In one read with others it is heard of later.
+            assert told.exchange in moved or self.peer._held is not None
 
     @rule(
         told=told,
         sizes=st.lists(st.sampled_from([0, 1, 749, 750, 750, 3000]), min_size=1, max_size=6),
         padding=st.sampled_from([None, None, None, 3, 200]),
         reader=st.sampled_from(["keeps up", "keeps up", "lags behind", "waits"]),
+        length=st.sampled_from([None, 750, 2250]),
         end=st.booleans(),
     )
     def download(
-        self, told: Told, sizes: list[int], padding: int | None, reader: str, end: bool
+        self,
+        told: Told,
+        sizes: list[int],
+        padding: int | None,
+        reader: str,
+        length: int | None,
+        end: bool,
     ) -> None:
         """Much at once of what ``head``, ``data`` and ``read`` do, or few bodies would be long."""
-        self.head(told, 0, False, 1)
+        self.head(told, 0, length, False, 1)
         if reader == "waits":
-            with self.peer.one_read():
+            before = told.body
+            with self.peer.one_read() as moved:
                 for _ in sizes:
                     self.data(told, sizes[-1], padding, False)
+            assert told.body == before or told.exchange in moved
             sizes = [0] * end
         for at, size in enumerate(sizes, 1):
             self.data(told, size, padding, end and at == len(sizes))
@@ -232,8 +264,9 @@ class Connection(RuleBasedStateMachine):
 
     @rule(told=told)
     def trailers(self, told: Told) -> None:
-        if self._may(told) and told.head:
-            self.peer.headers(told.id, [("x-sum", str(len(told.body)))], end=True)
+        if self._may(told) and told.head and told.whole:
+            moved = self.peer.headers(told.id, [("x-sum", str(len(told.body)))], end=True)
+            assert told.exchange in moved
             told.ended = True
 
     @rule(told=told, code=st.sampled_from([0, 2, 7, 8]))
@@ -241,7 +274,7 @@ class Connection(RuleBasedStateMachine):
         """Also NO_ERROR behind a whole answer, which only ends the upload (§8.1)."""
         if not told.closed and self._known(told):
             whole = told.ended
-            self.peer.rst_stream(told.id, code)
+            assert told.exchange in self.peer.rst_stream(told.id, code)
             told.over = "reset"
             assert (told.exchange.error is None) == whole
 
@@ -324,9 +357,9 @@ class Connection(RuleBasedStateMachine):
             if told.closed or told.pushed:
                 continue
             if told.id > self.last or not told.exchange.opened:
-                # What was whole stays whole; anything else may be sent again.
+                # What was whole stays whole; what was not begun may be sent again.
                 if not told.ended:
-                    assert told.exchange.error.retryable
+                    assert told.exchange.error.retryable == (not told.head)
                 told.over = "excluded"
 
     # What has to be true. No order is promised for these.
