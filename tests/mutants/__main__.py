@@ -188,11 +188,18 @@ def _made(
             if not tests:
                 trouble.append(f"no test passes {name}")
                 continue
-            # First those of the module itself, which are made for it; then the quickest ones.
-            own = (f"tests/unit/{Path(file).parent}/test_{Path(file).stem}.py", *OF_LIMITS)
+            # First those of the module itself, which are made for it; then its neighbours', and
+            # of each the quickest ones.
+            room = f"tests/unit/{Path(file).parent}/"
+            own = (f"{room}test_{Path(file).stem}.py", *OF_LIMITS)
             seconds = found["seconds"]
             ordered = sorted(
-                tests, key=lambda test: (not test.startswith(own), seconds.get(test, 0.0))
+                tests,
+                key=lambda test: (
+                    not test.startswith(own),
+                    not test.startswith(room),
+                    seconds.get(test, 0.0),
+                ),
             )
             tasks.append(Task(name, file, mutant.source, tuple(ordered[:MOST_TESTS])))
     return tasks

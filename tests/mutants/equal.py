@@ -13,6 +13,9 @@ EQUAL: dict[str, str] = {
     "http20/receiving.py word > _LARGEST is one off": (
         "the largest frame of type 0xff has its head looked at, in which nothing is wrong"
     ),
+    "http20/receiving.py word > _BULK is one off": (
+        "frames that are alike say the same one by one and in one go, from whatever size on"
+    ),
     "hpack/decoder.py end > max_fields is one off": (
         "a block of just so many octets has no more fields than that, counted or not"
     ),

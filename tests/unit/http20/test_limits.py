@@ -489,6 +489,7 @@ def test_a_setting_may_take_a_stream_to_the_largest_window_and_no_further(more: 
         peer.expect_connection_error(ErrorCode.FLOW_CONTROL_ERROR)
     else:
         assert stream.send_window == limits.MAX_WINDOW
+        assert not peer.protocol.closed
 
 
 def test_a_window_for_a_body_that_has_been_sent_is_a_useless_frame() -> None:
@@ -507,3 +508,19 @@ def test_of_a_body_a_quarter_of_a_mebibyte_is_taken_at_a_time() -> None:
     stream = peer.upload()
     assert peer.protocol.send_body(stream, bytes(1 << 20), end=True) == 1 << 18
     assert not stream.local_closed
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_connections_window_may_be_filled_to_its_last_octet(more: int) -> None:
+    """RFC 9113 §6.9.1; in one read, behind which it is given back."""
+    peer = connected(limits=Limits(connection_window=70_000, stream_window=70_000))
+    peer.request()
+    peer.headers(1)
+    with peer.one_read():
+        for size in (16_384, 16_384, 16_384, 16_384, 70_000 - 4 * 16_384):
+            peer.data(1, bytes(size))
+        peer.data(1, bytes(more))
+    if more:
+        peer.expect_connection_error(ErrorCode.FLOW_CONTROL_ERROR)
+    else:
+        assert not peer.protocol.closed
