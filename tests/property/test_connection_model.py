@@ -193,9 +193,7 @@ class Connection(RuleBasedStateMachine):
         end=st.booleans(),
         fragments=st.integers(1, 3),
     )
-    def head(
-        self, told: Told, interim: int, length: int | None, end: bool, fragments: int
-    ) -> None:
+    def head(self, told: Told, interim: int, length: int | None, end: bool, fragments: int) -> None:
         if self._may(told) and not told.head:
             for _ in range(interim):
                 self.peer.headers(told.id, [(":status", "103"), ("link", "</a>")])

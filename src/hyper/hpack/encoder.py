@@ -347,7 +347,6 @@ class _Encodings(_Memo):
         self._moving.clear()
         return _literal(_INSERTED, _INSERTED_MASK, index, name, value)
 
-
     def _comes_again(self, field: Field) -> bool:
         """Whether a new value of a common name is likely to be used again."""
         name = field[0]

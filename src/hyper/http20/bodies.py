@@ -34,12 +34,7 @@ class BodyReceiver(ResponseReceiver):
         window = stream.receive_window = stream.receive_window - size
         received = stream.received = stream.received + size
         expected = stream.expected
-        if (
-            window < 0
-            or stream.remote_closed
-            or not stream.status
-            or received > expected >= 0
-        ):
+        if window < 0 or stream.remote_closed or not stream.status or received > expected >= 0:
             self._reset_for_data(stream, size)
             return
         chunks = stream.chunks
@@ -49,12 +44,7 @@ class BodyReceiver(ResponseReceiver):
             chunks.append(payload)
         self._empty_data = 0
         if flags & END_STREAM:
-            if (
-                stream.local_closed
-                and received == expected
-                and stream_id & 1
-                and not self._queue
-            ):
+            if stream.local_closed and received == expected and stream_id & 1 and not self._queue:
                 # What _end and _close_stream do to most streams; without those two calls, which
                 # are a fiftieth of a small request's cost.
                 stream.remote_closed = stream.ended = True

@@ -11,6 +11,7 @@ from .window import BaseFlowControlManager, FlowControlManager
 
 __all__ = ["Stream"]
 
+
 class Stream(Exchange):
     """One exchange on an HTTP/2 connection (RFC 9113 §5.1, §8.1).
 
