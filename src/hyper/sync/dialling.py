@@ -12,10 +12,11 @@ from _thread import TIMEOUT_MAX, LockType, allocate_lock, get_ident
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from socket import socket
 from ssl import SSLContext
 from time import monotonic
 from typing import TYPE_CHECKING, Final
-from weakref import WeakSet, finalize
+from weakref import ReferenceType, WeakSet, finalize, ref
 
 from ..common.exceptions import own_copy, template
 from ..common.exchange import Exchange, Fields
@@ -366,8 +367,11 @@ class Dialler:
     def _put_aside(self, pump: Pump) -> None:
         """Keep a connection that takes no new requests as long as somebody may read from it."""
         self._former.add(pump)
-        # Its last reader may drop what he has not read, and nobody else knows of it.
-        finalize(pump, pump.transport.close).atexit = False
+        # Its last reader may drop what he has not read, and nobody else knows of it. Of the
+        # transport no more than the socket is held: from its TLS, through a context of urllib3's,
+        # a way may lead back to the pump.
+        transport = pump.transport
+        finalize(pump, _end, ref(transport), transport._sock).atexit = False
 
     def _note_last_id(self, pump: Pump) -> None:
         if pump.last_id is not None:
@@ -377,6 +381,11 @@ class Dialler:
         """In the child of a fork: whoever was dialling is not here."""
         self._lock = allocate_lock()
         self._dialling = None
+
+
+def _end(transport: ReferenceType[Transport], sock: socket) -> None:
+    """Close a transport, or its socket if the garbage collector was there before."""
+    (transport() or sock).close()
 
 
 def has_answered(exchange: Exchange) -> bool:
