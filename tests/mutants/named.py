@@ -465,8 +465,8 @@ NAMED: tuple[Named, ...] = (
     _malformed(
         "DATA before the head",
         _BODIES,
-        "            or not stream.status\n            or received > expected >= 0\n",
-        "            or received > expected >= 0\n",
+        " or not stream.status or received > expected >= 0:\n",
+        " or received > expected >= 0:\n",
         "a_response_out_of_order_is_malformed",
     ),
     _malformed(
@@ -493,8 +493,8 @@ NAMED: tuple[Named, ...] = (
     _malformed(
         "a body longer than its length",
         _BODIES,
-        "            or received > expected >= 0\n",
-        "",
+        " or not stream.status or received > expected >= 0:\n",
+        " or not stream.status:\n",
         "a_body_has_the_length_it_was_told",
     ),
     _malformed(
@@ -508,8 +508,8 @@ NAMED: tuple[Named, ...] = (
     Named(
         "a stream's window while it lies unread",
         _BODIES,
-        "            window < 0\n            or stream.remote_closed\n",
-        "            stream.remote_closed\n",
+        "        if window < 0 or stream.remote_closed or",
+        "        if stream.remote_closed or",
         ("hostile/test_floods.py::test_data_beyond_a_streams_window_is_refused",),
     ),
     Named(
