@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from bench.goals import GOALS, MIB, Goal, judge, report, wanted
-from bench.macro import described, main, parse, planned
+from bench.macro import described, main, parse, planned, verdict
 from bench.peers import PEERS
+from bench.plot import drawn
 from bench.results import against, summary, table
 from bench.scenarios import CLIENTS as CHOICES
 from bench.scenarios import REQUEST_HEADERS, SCENARIOS, Scenario
@@ -211,3 +212,30 @@ def test_the_blocks_of_a_visit_survive_both_ways(kind: str) -> None:
     told = json.loads(done.stdout)
     assert told["units"] == 200
     assert (told["octets"] > 5_000) is (kind == "encode")
+
+
+def test_the_picture_has_a_bar_for_every_run_and_a_mark_for_every_goal() -> None:
+    scenario = next(each for each in SCENARIOS if each.name == "upload")
+    goal = next(each for each in GOALS if each.scenario == "upload")
+    good = document(scenario, {"hyper": rounds(goal.limit), "pycurl": rounds(1)})
+    bad = document(scenario, {"hyper": rounds(1000), "pycurl": rounds(1)})
+    picture = drawn([good, bad])
+    assert picture.count('class="met"') == picture.count('class="missed"') == 1
+    assert picture.count('class="goal"') == 1
+    assert f"<title>{goal.limit:.3g}</title>" in picture
+    assert "CPython, the lower one CPython; OpenSSL, Linux, 3 rounds" in picture
+    # What was not measured has its goal and no bar.
+    nothing = drawn([document(scenario, {"hyper": rounds(1)}, pycurl="missing")])
+    assert 'class="goal"' in nothing and '<rect class="m' not in nothing
+
+
+def test_the_page_shows_the_figures_that_are_kept() -> None:
+    """And a run is kept whole: ``--goals --json bench/figures/cpython-VERSION.json``."""
+    files = sorted((ROOT / "bench" / "figures").glob("*.json"))
+    documents = [json.loads(file.read_text("utf-8")) for file in files]
+    assert [each["about"]["python"][:12] for each in documents] == ["CPython 3.11", "CPython 3.13"]
+    assert all(set(each["scenarios"]) == set(wanted()) for each in documents)
+    page = (ROOT / "docs" / "explanation" / "performance.md").read_text("utf-8")
+    assert verdict(documents) in page, "run: python bench/macro.py --read bench/figures/*.json"
+    picture = (ROOT / "docs" / "pictures" / "performance.svg").read_text("utf-8")
+    assert picture == drawn(documents) + "\n", "run: python -m bench.plot bench/figures/*.json"
