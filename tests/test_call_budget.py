@@ -7,6 +7,7 @@ the commit that brings it.
 
 from __future__ import annotations
 
+import gc
 import ssl
 import sys
 from collections import Counter
@@ -28,6 +29,8 @@ CORE = 16
 WHOLE_PATH = 80
 #: The core again when path and date are new each time, so that strings are coded and tables grow.
 CORE_CHANGING = 32
+#: Blocks of memory that a request keeps while it waits for its answer.
+OPEN_REQUEST = 6
 
 REQUEST = [
     (b"accept", b"*/*"),
@@ -139,6 +142,39 @@ def test_a_get_costs_the_core_no_more_than_its_budget(
         assert calls["hyper.http20.protocol:HTTP20Protocol.request"] == 1, listing(calls)
         assert calls.total() >= 4, "request, data_to_send, receive_data and a decoder at least"
         assert calls.total() <= budget, listing(calls)
+
+
+def test_an_open_request_holds_no_more_blocks_of_memory_than_its_budget() -> None:
+    """And an answered one nothing at all. What is allocated in C counts as well."""
+    exchanges = Exchanges()
+    many = 200
+
+    def ask() -> list[Any]:
+        protocol = exchanges.protocol
+        return [
+            protocol.request(b"GET", b"https", b"example.org", b"/get", REQUEST, end=True)
+            for _ in range(many)
+        ]
+
+    def answer(asked: list[Any]) -> None:
+        exchanges.protocol.data_to_send()
+        for exchange in asked:
+            exchanges.protocol.receive_data(exchanges.answer(exchange.id, RESPONSE))
+
+    exchanges.protocol.receive_data(SettingsFrame(0, {0x3: many}).serialize())
+    for _ in range(3):
+        answer(ask())
+    gc.collect()
+    before = sys.getallocatedblocks()
+    asked = ask()
+    exchanges.protocol.data_to_send()
+    held = (sys.getallocatedblocks() - before) / many
+    assert 2 <= held <= OPEN_REQUEST, f"{held} blocks; a stream and its queue are two at least"
+    answer(asked)
+    del asked
+    gc.collect()
+    left = sys.getallocatedblocks() - before
+    assert left < many / 10, f"{left} blocks are left of {many} requests"
 
 
 def test_a_get_over_tls_costs_no_more_than_its_budget(
