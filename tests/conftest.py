@@ -6,6 +6,7 @@ import gc
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,18 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Write down what was covered while there is time: processes side by side are ended soon.
+
+    xdist kills one that has not come to its end in ten seconds, and its data with it.
+    """
+    module = sys.modules.get("coverage")
+    current = None if module is None else module.Coverage.current()
+    if current is not None:
+        current.save()
 
 
 @pytest.fixture(scope="session")
