@@ -109,6 +109,19 @@ def test_a_device_is_read_to_its_end_and_can_be_set_back() -> None:
     assert Body(Device(b"")).size == 0
 
 
+def test_a_device_that_stands_nowhere_is_read_once() -> None:
+    """Some Pythons and systems tell a position below 0 of a device that was read from."""
+
+    class Lost(io.BytesIO):
+        def tell(self) -> int:
+            return -1
+
+    body = Body(Lost(b"octets"))
+    assert body.size is None
+    assert sent(body) == b"octets"
+    assert not body.rewindable
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="there is no /dev/zero here")
 def test_a_device_without_an_end_has_none() -> None:
     with open("/dev/zero", "rb") as zero:
