@@ -12,6 +12,7 @@ import pytest
 
 from hyper.http20.exceptions import ErrorCode, HPACKDecodingError, HTTP20Error, ProtocolError
 from hyper.http20.limits import Limits
+from hyper.http20.window import BaseFlowControlManager
 
 from ..peer import MAX_WINDOW, OK, TYPES, frame, padded
 from .peer import PATIENCE, Stage, Talk
@@ -654,6 +655,13 @@ def test_our_settings_take_effect_with_the_acknowledgement(scene: Stage) -> None
         play.renewed()
 
 
+class Fixed(BaseFlowControlManager):
+    """Widens no window, whatever was used of it and however fast."""
+
+    def increase_window_size(self, frame_size: int) -> int:
+        return 0
+
+
 def test_our_window_binds_with_the_acknowledgement(scene: Stage) -> None:
     """§6.5.3, §6.9.2: before it a server may go by the 65,535 octets that it knows of."""
 
@@ -662,7 +670,6 @@ def test_our_window_binds_with_the_acknowledgement(scene: Stage) -> None:
         first = talk.hear("HEADERS")
         talk.headers(first.stream_id)
         for _ in range(3):
-            # Less than a quarter of the default window, of which more would widen it.
             talk.data(first.stream_id, b"x" * 5000)
         talk.data(first.stream_id, end=True)
         for size in (1000, 1001):
@@ -671,7 +678,7 @@ def test_our_window_binds_with_the_acknowledgement(scene: Stage) -> None:
             talk.data(asked.stream_id, b"y" * size, end=True)
         talk.serve()
 
-    with scene(script, limits=Limits(stream_window=1000)) as play:
+    with scene(script, limits=Limits(stream_window=1000), window_manager=Fixed) as play:
         assert play.ask() == (200, b"x" * 15_000)
         assert play.ask() == (200, b"y" * 1000)
         play.fails(ProtocolError, r"1001 octets exceeds its window of 1000 .*§6\.9", FLOW_CONTROL)
