@@ -273,8 +273,9 @@ class SSLContext(ssl.SSLContext):
         with self._offering:
             return super().wrap_bio(*args, **kwargs)
 
-    # Typed as what it gives: a gateway has the methods of an SSLSocket, and cannot be one.
-    def wrap_socket(  # type: ignore[override]
+    # An SSLContext promises an SSLSocket. Who asks for a connection of HTTP/2 is given a gateway,
+    # which has the methods of one and cannot be one: an SSLSocket reads from its own descriptor.
+    def wrap_socket(  # type: ignore[override]  # typed as what it gives, either of the two
         self,
         sock: socket.socket,
         server_side: bool = False,

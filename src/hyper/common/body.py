@@ -177,26 +177,26 @@ def declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
     return int(value)
 
 
-def _octets(source: object) -> bytes | memoryview | None:
+def _octets(source: Any) -> bytes | memoryview | None:
     """The octets of a bytes-like object, without a copy where possible; None if it is none."""
     if isinstance(source, bytes):
         return source
-    # Whether it is bytes-like is asked of memoryview itself, hence of any object.
+    # Whether it is bytes-like is asked of memoryview itself.
     try:
-        view = memoryview(source)  # type: ignore[arg-type]
+        view = memoryview(source)
     except TypeError:
         return None
     return view.cast("B") if view.c_contiguous else view.tobytes()
 
 
-def _iterator(source: object) -> Iterator[object]:
+def _iterator(source: Any) -> Iterator[object]:
     advice = "pass bytes, str, a binary file or an iterable of bytes"
     if isinstance(source, Mapping):
         advice = "encode it first, with json.dumps() or urllib.parse.urlencode()"
     else:
-        # As above: whether it is iterable, iter() says.
         try:
-            return iter(source)  # type: ignore[call-overload, no-any-return]
+            iterator: Iterator[object] = iter(source)
+            return iterator
         except TypeError:
             pass
     raise TypeError(f"a request body cannot be {type(source).__name__}; {advice}")

@@ -140,21 +140,21 @@ class HTTPHeaderMap(MutableMapping[Any, Any]):
             return list(self._fields) == list(other._fields)
         return NotImplemented
 
-    # Mutable, hence not hashable; said again because __eq__ would say it silently.
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"HTTPHeaderMap({list(self._fields)!r})"
 
-    # Iterators, as hyper 0.7 promised: a name may stand twice, which no view of keys allows.
-    def keys(self) -> Iterator[bytes]:  # type: ignore[override]
+    # A Mapping's are views, in which a name stands once. Here it may stand twice, and hyper 0.7
+    # promised iterators; so each of the three is an exception from what Mapping declares.
+    def keys(self) -> Iterator[bytes]:  # type: ignore[override]  # no KeysView: names twice
         """The name of every value: as many as ``len``, duplicates included."""
         return (name for name, _ in self)
 
-    def values(self) -> Iterator[bytes]:  # type: ignore[override]
+    def values(self) -> Iterator[bytes]:  # type: ignore[override]  # no ValuesView, as keys()
         return (value for _, value in self)
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:  # type: ignore[override]
+    def items(  # type: ignore[override]  # no ItemsView, as keys()
+        self,
+    ) -> Iterator[tuple[bytes, bytes]]:
         return iter(self)
 
     def iter_raw(self) -> Iterator[tuple[bytes, bytes]]:

@@ -30,8 +30,7 @@ VERSIONS: Final = {
 }
 
 
-# HTTPie is published without types, so its classes are Any to the checker; here and below.
-class HTTP20TransportPlugin(TransportPlugin):  # type: ignore[misc]
+class HTTP20TransportPlugin(TransportPlugin):  # type: ignore[misc]  # HTTPie has no types: Any
     """Mounts HTTP/2 below every ``https`` URL."""
 
     name = "hyper"
@@ -44,7 +43,7 @@ class HTTP20TransportPlugin(TransportPlugin):  # type: ignore[misc]
         return HTTPieAdapter(asked_for_context([*options, *sys.argv[1:]]))
 
 
-class HTTPieAdapter(HTTP20Adapter, HTTPAdapter):  # type: ignore[misc]
+class HTTPieAdapter(HTTP20Adapter, HTTPAdapter):  # type: ignore[misc]  # HTTPAdapter is Any
     """The adapter of requests, with what HTTPie's own does: all headers, keys with passwords.
 
     context  for ``--ssl`` and ``--ciphers``; None if neither was given

@@ -202,8 +202,9 @@ class HTTPSConnection(StockConnection):
 
     # Requests and responses.
 
-    # urllib3's signature, which is what its pools call; http.client's, above it, is another.
-    def request(  # type: ignore[override]
+    # Its pools call their own connection's request(), whose signature is not that of
+    # http.client's, from which it inherits. urllib3 makes the same exception.
+    def request(  # type: ignore[override]  # urllib3's signature, not http.client's
         self,
         method: str,
         url: str,
@@ -244,8 +245,8 @@ class HTTPSConnection(StockConnection):
             raise self._aborted(error, request) from error
         self._request = request
 
-    # As urllib3's own, which gives its response where http.client gives another.
-    def getresponse(self) -> StockResponse:  # type: ignore[override]
+    # urllib3's connection gives urllib3's response, where http.client's gives its own.
+    def getresponse(self) -> StockResponse:  # type: ignore[override]  # not http.client's
         """Wait for the head; ``timeout`` is from now on that of each wait for the body, too."""
         engine = self._engine
         if engine is None:

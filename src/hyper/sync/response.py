@@ -311,7 +311,8 @@ class Response:
             return first if whole is None else whole.getvalue()
         except Exception as error:
             self._partial = first if whole is None else whole.getvalue()
-            error.partial = self._partial  # type: ignore[attr-defined]
+            failed: Any = error  # of any kind; ``partial`` is ours to add
+            failed.partial = self._partial
             raise
         except BaseException:  # an interrupt: nothing is lost, reading may go on
             self._rest = first if whole is None else whole.getvalue()
