@@ -311,8 +311,8 @@ class Response:
             return first if whole is None else whole.getvalue()
         except Exception as error:
             self._partial = first if whole is None else whole.getvalue()
-            failed: Any = error  # of any kind; ``partial`` is ours to add
-            failed.partial = self._partial
+            # By no other name: the error's traceback holds this frame and what stands in it.
+            error.partial = self._partial  # type: ignore[attr-defined]  # of any kind
             raise
         except BaseException:  # an interrupt: nothing is lost, reading may go on
             self._rest = first if whole is None else whole.getvalue()
