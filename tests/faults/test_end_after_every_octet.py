@@ -12,12 +12,9 @@ import os
 import select
 import socket
 import ssl
-import struct
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -32,8 +29,8 @@ from .rawserver import Conversation, RawServer
 LONG = bool(os.environ.get("HYPER_LONG"))
 
 
-class Relay:
-    """Passes on what two sides say, up to a cut; one connection after the other.
+class Relay(RawServer):
+    """Passes on what a client and ``target``, a port, say, up to a cut; one client after the other.
 
     cut      octets of the server's that are passed on, None for all of them
     records  count TLS records instead
@@ -41,53 +38,35 @@ class Relay:
     passed   octets, or records, of the last connection that went to the client
     """
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, target: int) -> None:
+        super().__init__(self._relay)
+        self.target = target
         self.cut: int | None = None
         self.records = False
         self.reset = False
         self.passed = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"localhost:{self.listener.getsockname()[1]}"
-        self.thread = threading.Thread(target=self._serve, daemon=True)
 
-    def __enter__(self) -> Self:
-        self.thread.start()
-        return self
+    def _relay(self, conversation: Conversation) -> None:
+        client = conversation.socket
+        with socket.create_connection(("127.0.0.1", self.target)) as server:
+            for each in (client, server):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with suppress(OSError):
+                if self._pass_on(client, server) and not self.reset:
+                    # What the client still says is dropped, so that the end is no reset.
+                    conversation.finish()
+            if self.reset:
+                conversation.reset()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.thread.join(20)
-        self.listener.close()
-        assert not self.thread.is_alive(), "the relay hangs"
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            with client, socket.create_connection(("127.0.0.1", self.port)) as server:
-                for each in (client, server):
-                    each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                with suppress(OSError):
-                    self._pass_on(client, server)
-                if self.reset:
-                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> bool:
+        """Whether it was cut off; else one of the two has ended."""
         self.passed = 0
         kept = b""
         while self.cut is None or self.passed < self.cut:
             for source in select.select([client, server], [], [], 10)[0]:
                 data = source.recv(65_536)
                 if not data:
-                    return
+                    return False
                 if source is client:
                     server.sendall(data)
                     continue
@@ -98,12 +77,7 @@ class Relay:
                         break
                     client.sendall(kept[:size])
                     kept = kept[size:]
-        if not self.reset:
-            # What the client still says is dropped, so that the end of file is no reset.
-            client.shutdown(socket.SHUT_WR)
-            client.settimeout(10)
-            while client.recv(65_536):
-                pass
+        return True
 
     def _next(self, kept: bytes) -> int:
         """How much of it goes next, and is counted; 0 if a record is not complete."""
