@@ -16,6 +16,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.goals import GOALS, judge, report, wanted
 from bench.peers import interpreter, provide
-from bench.results import summary, table
+from bench.results import merged, summary, table
 from bench.scenarios import CLIENTS, REQUEST_HEADERS, SCENARIOS, Scenario
 from bench.servers import Missing, certificates, documents, running
 
@@ -41,8 +42,10 @@ MODULES = {
     "decode": "bench.blocks",
 }
 
-#: Seconds for one client, one scenario, one round. None of ours takes ten.
+#: Seconds for one turn of one client. None of ours takes ten.
 PATIENCE = 120.0
+#: Turns in which a client does its work of one round, others in between.
+TURNS = 8
 
 Result = dict[str, Any]
 Plan = list[tuple[Scenario, list[str]]]
@@ -75,15 +78,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for scenario, clients in plan:
                     if scenario.server == kind:
                         skipped[scenario.name] = dict.fromkeys(clients, str(error))
-        # A B C, A B C: what disturbs the machine for a while disturbs them all.
         for number in range(options.rounds):
             for scenario, clients in plan:
-                for client in clients:
-                    if client in skipped[scenario.name]:
-                        continue
-                    say(f"round {number + 1} of {options.rounds}: {scenario.name}, {client}")
-                    task = described(client, scenario, ports[scenario.server], folder, options)
-                    result = measure(client, task | {"cpus": client_cpus}, options.peers)
+                say(f"round {number + 1} of {options.rounds}: {scenario.name}")
+                tasks = {
+                    client: described(client, scenario, ports[scenario.server], folder, options)
+                    | {"cpus": client_cpus}
+                    for client in clients
+                    if client not in skipped[scenario.name]
+                }
+                for client, result in play(tasks, options.peers).items():
                     if "skipped" in result:
                         skipped[scenario.name][client] = result["skipped"]
                         # Half a figure is none.
@@ -196,6 +200,7 @@ def described(
     client: str, scenario: Scenario, port: int, folder: Path, options: argparse.Namespace
 ) -> dict[str, Any]:
     """What the process that measures has to know."""
+    units = scenario.quick if options.quick and scenario.quick else scenario.units
     return {
         "client": client,
         "kind": scenario.kind,
@@ -205,40 +210,112 @@ def described(
         "folder": str(folder),
         "authority": str(folder / "ca.pem"),
         "headers": REQUEST_HEADERS if scenario.headers else [],
-        "units": scenario.quick if options.quick and scenario.quick else scenario.units,
+        "units": units,
+        "turns": min(TURNS, units),
         "bulk": scenario.bulk,
     }
 
 
-def measure(client: str, task: dict[str, Any], peers: Path) -> Result:
-    """One round of one client in a process of its own."""
+def play(tasks: dict[str, dict[str, Any]], peers: Path) -> dict[str, Result]:
+    """One round of one scenario: what it cost each client, or why it did not take part.
+
+    A B C, C B A, A B C: all of them are there at once, and each does a little while the others
+    wait. What disturbs the machine for a while disturbs them all.
+    """
+    players = {client: Player(client, task, peers) for client, task in tasks.items()}
+    try:
+        turns = 1 + max((player.turns for player in players.values()), default=0)
+        for number in range(turns):
+            order = list(players.values())
+            for player in order[::-1] if number % 2 else order:
+                player.turn()
+        return {client: player.result() for client, player in players.items()}
+    finally:
+        for player in players.values():
+            player.end()
+
+
+class Player:
+    """One client in a process of its own, which does a turn when it is told to.
+
+    The first thing that it says is which version it is, after its warm-up. What is not a client
+    in a loop says all it has to say at once.
+    """
+
+    def __init__(self, client: str, task: dict[str, Any], peers: Path) -> None:
+        module = MODULES.get(task["kind"])
+        self.turns = 0 if module else task["turns"]
+        self.said: list[Result] = []
+        self.failure = ""
+        self.words = Path(task["folder"], f"{client.replace('/', '-')}.words")
+        with self.words.open("w") as words:
+            self.process = subprocess.Popen(
+                [interpreter(client, peers), "-m", module or "bench.worker", json.dumps(task)],
+                env=variables(),
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=words,
+                text=True,
+            )
+
+    def turn(self) -> None:
+        """Have it do its next turn, and hear what came of it."""
+        if self.failure or len(self.said) > self.turns:
+            return
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        late = threading.Event()
+
+        def over() -> None:
+            late.set()
+            self.process.kill()
+
+        watch = threading.Timer(PATIENCE, over)
+        watch.start()
+        try:
+            if self.said:
+                print("go", file=self.process.stdin, flush=True)
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            watch.cancel()
+        if line:
+            self.said.append(json.loads(line))
+            self.failure = self.said[-1].get("skipped", "")
+        elif late.is_set():
+            self.failure = f"not done after {PATIENCE:.0f} s"
+        else:
+            words = self.words.read_text().strip().splitlines()
+            self.failure = f"failed: {words[-1] if words else 'ended without a word'}"
+
+    def result(self) -> Result:
+        """Its round: of every figure the median of the turns."""
+        if self.failure:
+            return {"skipped": self.failure}
+        return merged(self.said)
+
+    def end(self) -> None:
+        """Let it go; a process that does not go by itself is ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired, BrokenPipeError):
+            self.process.communicate(timeout=PATIENCE)
+        self.process.kill()
+        self.process.wait()
+
+
+def variables() -> dict[str, str]:
+    """The environment of every process that measures."""
     # Bytecode is written once and read by all, as where things are installed. The caller's proxies,
     # key logs and authorities are not ours; requests prefers them to what it is told.
     foreign = ("_proxy", "_ca_bundle", "sslkeylogfile", "ssl_cert_file", "ssl_cert_dir")
-    variables = {
+    own = {
         name: value
         for name, value in os.environ.items()
         if not name.lower().endswith((*foreign, "pythondontwritebytecode"))
     }
-    variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "src")])
-    module = MODULES.get(task["kind"], "bench.worker")
-    try:
-        done = subprocess.run(
-            [interpreter(client, peers), "-m", module, json.dumps(task)],
-            env=variables,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return {"skipped": f"not done after {PATIENCE:.0f} s"}
-    if done.returncode:
-        reason = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        return {"skipped": f"failed: {reason[-1]}"}
-    result: Result = json.loads(done.stdout.splitlines()[-1])
-    return result
+    own["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    return own
 
 
 def machine(

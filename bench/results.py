@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.scenarios import Scenario
 
-__all__ = ["against", "summary", "table"]
+__all__ = ["against", "merged", "summary", "table"]
 
 #: What one client gave in one round: ``cpu``, ``wall`` and so on, seconds per unit.
 Result = Mapping[str, Any]
@@ -23,6 +23,21 @@ def against(ours: Sequence[Result], theirs: Sequence[Result], metric: str = "cpu
     pairs = zip(ours, theirs, strict=False)
     ratios: list[float] = [our[metric] / their[metric] for our, their in pairs]
     return median(ratios)
+
+
+def merged(turns: Sequence[Result]) -> dict[str, Any]:
+    """One round of what its turns gave: of times the median, of the longest wait the longest.
+
+    A turn may leave out what an earlier one said of all.
+    """
+    whole = {key: value for turn in turns for key, value in turn.items()}
+    for key, value in whole.items():
+        values = [turn[key] for turn in turns if key in turn]
+        if key in ("longest", "peak_memory"):
+            whole[key] = max(values)
+        elif isinstance(value, float):
+            whole[key] = median(values)
+    return whole
 
 
 def summary(

@@ -1,9 +1,10 @@
-"""One client, one scenario, one round, in a process of its own: prints one line of JSON.
+"""One client, one scenario, one round, in a process of its own.
 
     python -m bench.worker '{"client": ..., "kind": ..., "port": ..., ...}'
 
-Started by ``macro.py``. What is measured is the processor time of this process, all threads,
-user and system, between the warm-up and the last answer.
+Started by ``macro.py``. It warms up, says so in a line of JSON, and then does one turn for each
+line that it reads, and says what that cost: the processor time of this process, all threads, user
+and system, between the turn's beginning and its last answer.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ CLIENTS = {
 #: Requests before the clock starts: the handshake, SETTINGS, caches and memos.
 WARM_UP = 50
 
-Clock = Callable[[], tuple[float, float]]
+#: Does so many units, and returns what they cost.
+Turn = Callable[[int], dict[str, Any]]
 
 
 def main() -> None:
@@ -60,10 +62,12 @@ def main() -> None:
     if reason := client.cannot.get(task["kind"]):
         answer({"skipped": reason})
         return
-    units = max(1, round(task["units"] * client.share)) if not task["bulk"] else task["units"]
-    size = FILES[task["path"][1:]]
-    result = RUNS[task["kind"]](client, units, size)
-    answer({"version": client.version(), **result})
+    share = 1.0 if task["bulk"] else client.share
+    units = max(1, round(task["units"] * share / task["turns"]))
+    turn = KINDS[task["kind"]](client, FILES[task["path"][1:]])
+    answer({"version": client.version()})
+    for _ in sys.stdin:
+        answer(turn(units))
     client.close()
 
 
@@ -112,34 +116,49 @@ def _peak_memory(reported: int) -> int:
     return reported * (1 if sys.platform == "darwin" else 1024)
 
 
-def run_get(client: Client, units: int, size: int) -> dict[str, Any]:
+def gets(client: Client, size: int) -> Turn:
     if hasattr(client, "run"):
-        return run_program(client.run, units)
-    for _ in range(WARM_UP):
-        assert client.get() == size
+        return program(client.run)
     get = client.get
-    with Measurement() as measured:
-        for _ in range(units):
-            if get() != size:
-                raise AssertionError("a body of the wrong size")
-    return measured.result(units)
+    for _ in range(WARM_UP):
+        assert get() == size
+
+    def turn(units: int) -> dict[str, Any]:
+        with Measurement() as measured:
+            for _ in range(units):
+                if get() != size:
+                    raise AssertionError("a body of the wrong size")
+        return measured.result(units)
+
+    return turn
 
 
-def run_batch(client: Client, units: int, size: int) -> dict[str, Any]:
+def batches(client: Client, size: int) -> Turn:
     if hasattr(client, "run"):
-        return run_program(lambda count: client.run(count, IN_FLIGHT), units)
+        return program(lambda count: client.run(count, IN_FLIGHT))
     assert client.batch(IN_FLIGHT) == size * IN_FLIGHT
-    rounds = max(1, units // IN_FLIGHT)
-    with Measurement() as measured:
-        for _ in range(rounds):
-            assert client.batch(IN_FLIGHT) == size * IN_FLIGHT
-    return measured.result(rounds * IN_FLIGHT)
+
+    def turn(units: int) -> dict[str, Any]:
+        rounds = max(1, units // IN_FLIGHT)
+        with Measurement() as measured:
+            for _ in range(rounds):
+                assert client.batch(IN_FLIGHT) == size * IN_FLIGHT
+        return measured.result(rounds * IN_FLIGHT)
+
+    return turn
 
 
-def run_threads(client: Client, units: int, size: int) -> dict[str, Any]:
-    each = max(1, units // THREADS)
-    ready = threading.Barrier(THREADS + 1)
-    latencies: list[list[float]] = [[] for _ in range(THREADS)]
+def threads(client: Client, size: int) -> Turn:
+    # The first request alone: a shared connection is then there before anybody wants it.
+    client.get()
+    clients = [client.for_thread() for _ in range(THREADS)]
+    return lambda units: _side_by_side(clients, max(1, units // THREADS), size)
+
+
+def _side_by_side(clients: list[Client], each: int, size: int) -> dict[str, Any]:
+    """``each`` GETs in a thread for each of the clients, and how long they waited."""
+    ready = threading.Barrier(len(clients) + 1)
+    latencies: list[list[float]] = [[] for _ in clients]
     failures: list[BaseException] = []
 
     def work(mine: Client, times: list[float]) -> None:
@@ -158,85 +177,90 @@ def run_threads(client: Client, units: int, size: int) -> dict[str, Any]:
             failures.append(error)
             ready.abort()
 
-    # The first request alone: a shared connection is then there before anybody wants it.
-    client.get()
-    clients = [client.for_thread() for _ in range(THREADS)]
-    threads = [
+    running = [
         threading.Thread(target=work, args=pair) for pair in zip(clients, latencies, strict=True)
     ]
-    for thread in threads:
+    for thread in running:
         thread.start()
     try:
         ready.wait()
     except threading.BrokenBarrierError:
         raise failures[0] from None
     with Measurement() as measured:
-        for thread in threads:
+        for thread in running:
             thread.join()
     if failures:
         raise failures[0]
     times = sorted(time for own in latencies for time in own)
     return measured.result(
-        each * THREADS,
+        len(times),
         p50=times[len(times) // 2],
         p99=times[len(times) * 99 // 100],
         longest=times[-1],
     )
 
 
-def run_stream(client: Client, units: int, size: int) -> dict[str, Any]:
+def streams(client: Client, size: int) -> Turn:
     if hasattr(client, "run"):
-        return run_program(client.run, units)
-    with Measurement() as measured:
-        for _ in range(units):
-            assert client.stream() == size
-    return measured.result(units)
+        return program(client.run)
+    return repeated(client.stream, size)
 
 
-def run_connect(client: Client, units: int, size: int) -> dict[str, Any]:
+def connects(client: Client, size: int) -> Turn:
     for _ in range(3):
         assert client.once() == size
-    with Measurement() as measured:
-        for _ in range(units):
-            assert client.once() == size
-    return measured.result(units)
+    return repeated(client.once, size)
 
 
-def run_whole(client: Client, units: int, size: int) -> dict[str, Any]:
-    with Measurement() as measured:
-        for _ in range(units):
-            assert client.whole() == size
-    return measured.result(units)
+def wholes(client: Client, size: int) -> Turn:
+    return repeated(client.whole, size)
 
 
-def run_upload(client: Client, units: int, size: int) -> dict[str, Any]:
+def uploads(client: Client, size: int) -> Turn:
     body = os.urandom(1 << 20) * (BULK_SIZE >> 20)
-    with Measurement() as measured:
-        for _ in range(units):
-            client.upload(body)
-    return measured.result(units)
+
+    def upload() -> int:
+        client.upload(body)
+        return size
+
+    return repeated(upload, size)
 
 
-def run_program(run: Callable[[int], None], units: int) -> dict[str, Any]:
+def repeated(work: Callable[[], int], size: int) -> Turn:
+    def turn(units: int) -> dict[str, Any]:
+        with Measurement() as measured:
+            for _ in range(units):
+                assert work() == size
+        return measured.result(units)
+
+    return turn
+
+
+def program(run: Callable[[int], None]) -> Turn:
     """For a client that is a program: what ``units`` more of them cost it."""
-    with Measurement(resource.RUSAGE_CHILDREN) as short:
-        run(1)
-    with Measurement(resource.RUSAGE_CHILDREN) as long:
-        run(1 + units)
-    long.user -= short.user
-    long.system -= short.system
-    long.wall -= short.wall
-    return long.result(units)
+
+    def turn(units: int) -> dict[str, Any]:
+        with Measurement(resource.RUSAGE_CHILDREN) as short:
+            run(1)
+        with Measurement(resource.RUSAGE_CHILDREN) as long:
+            run(1 + units)
+        long.user -= short.user
+        long.system -= short.system
+        long.wall -= short.wall
+        return long.result(units)
+
+    return turn
 
 
-RUNS: dict[str, Callable[[Any, int, int], dict[str, Any]]] = {
-    "get": run_get,
-    "batch": run_batch,
-    "threads": run_threads,
-    "stream": run_stream,
-    "whole": run_whole,
-    "upload": run_upload,
-    "connect": run_connect,
+#: What each kind of scenario makes of a client and the size of the file: a turn, after a warm-up.
+KINDS: dict[str, Callable[[Any, int], Turn]] = {
+    "get": gets,
+    "batch": batches,
+    "threads": threads,
+    "stream": streams,
+    "whole": wholes,
+    "upload": uploads,
+    "connect": connects,
 }
 
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import hyper
 from bench.goals import GOALS, MIB, Goal, judge, report, wanted
-from bench.macro import described, main, parse, planned, verdict
+from bench.macro import TURNS, described, main, parse, planned, play, verdict
 from bench.peers import PEERS
 from bench.plot import drawn
-from bench.results import against, summary, table
+from bench.results import against, merged, summary, table
 from bench.scenarios import CLIENTS as CHOICES
 from bench.scenarios import REQUEST_HEADERS, SCENARIOS, Scenario
-from bench.worker import CLIENTS, RUNS
+from bench.worker import CLIENTS, KINDS, WARM_UP
+
+from .certificates import Certificates
+from .servers.in_process import InProcessServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -173,7 +174,7 @@ def test_a_quick_run_leaves_out_what_takes_long_and_names_choose() -> None:
 def test_every_client_of_a_scenario_is_known() -> None:
     for scenario in SCENARIOS:
         assert set(scenario.clients) <= set(CHOICES), scenario.name
-        if scenario.kind in RUNS:
+        if scenario.kind in KINDS:
             assert set(scenario.clients) <= set(CLIENTS), scenario.name
     assert set(PEERS) <= set(CHOICES)
 
@@ -196,22 +197,82 @@ def test_a_task_says_where_there_is_no_tls(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["encode", "decode"])
-def test_the_blocks_of_a_visit_survive_both_ways(kind: str) -> None:
+def test_the_blocks_of_a_visit_survive_both_ways(kind: str, tmp_path: Path) -> None:
     """Decoding checks every field itself; the program fails if one is wrong."""
-    task = {"client": "hyper", "kind": kind, "units": 200, "cpus": []}
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.blocks", json.dumps(task)],
-        cwd=ROOT,
-        env={"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    task = {"client": "hyper", "kind": kind, "units": 200, "cpus": [], "folder": str(tmp_path)}
+    (told,) = play({"hyper": task}, tmp_path).values()
     assert told["units"] == 200
     assert (told["octets"] > 5_000) is (kind == "encode")
+
+
+@pytest.fixture
+def twelve(certificates: Certificates) -> Iterator[tuple[InProcessServer, list[str]]]:
+    """A server with twelve octets for everybody, and over which versions it was asked, in turn."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        asked.append(scope["http_version"])
+        headers = [(b"content-length", b"12")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"twelve, each"})
+
+    asked: list[str] = []
+    server = InProcessServer(certificates, app)
+    yield server, asked
+    server.stop()
+
+
+def test_clients_of_a_round_take_turns(
+    twelve: tuple[InProcessServer, list[str]], certificates: Certificates, tmp_path: Path
+) -> None:
+    server, asked = twelve
+    scenario = Scenario("work", "some GETs", "get", "nginx", "/12", 30, 0)
+    task = described("hyper", scenario, server.port, tmp_path, parse([])) | {
+        "authority": str(certificates.authority),
+        "cpus": [],
+    }
+    tasks = {"hyper": task, "hyper/1.1": task | {"client": "hyper/1.1"}}
+    ours, old = play(tasks, tmp_path).values()
+    assert (ours["version"], old["version"]) == (
+        f"hyper {hyper.__version__}",
+        f"hyper {hyper.__version__} over HTTP/1.1",
+    )
+    assert ours["units"] == old["units"] == round(30 / TURNS)
+    assert 0 < ours["cpu"] < 1 and 0 < old["cpu"] < 1
+    # After the two warm-ups: forwards, then backwards, so that every second turn is a double one.
+    in_turn = "".join(version[0] for version in asked[2 * WARM_UP :])
+    assert in_turn == ("1111" + "22222222" + "1111") * (TURNS // 2)
+
+
+def test_whoever_cannot_take_part_says_why_and_the_others_go_on(
+    twelve: tuple[InProcessServer, list[str]], certificates: Certificates, tmp_path: Path
+) -> None:
+    server, asked = twelve
+    scenario = Scenario("work", "some GETs", "get", "nginx", "/12", 2, 0)
+    task = described("hyper", scenario, server.port, tmp_path, parse([])) | {
+        "authority": str(certificates.authority),
+        "cpus": [],
+    }
+    tasks = {
+        "hyper": task | {"path": "/10k"},
+        "hyper/1.1": task | {"client": "hyper/1.1"},
+        "h2load": task | {"client": "h2load", "kind": "threads"},
+        "curl": task | {"client": "curl", "authority": str(tmp_path / "nothing.pem")},
+    }
+    told = play(tasks, tmp_path)
+    assert "AssertionError" in told["hyper"]["skipped"]
+    assert told["hyper/1.1"]["units"] == 1
+    assert told["h2load"]["skipped"] and told["curl"]["skipped"]
+
+
+def test_a_round_is_the_median_of_its_turns_and_the_longest_of_its_waits() -> None:
+    turns = [
+        {"version": "v"},
+        *({"units": 10, "cpu": cpu, "longest": cpu, "peak_memory": 7} for cpu in (3.0, 9.0, 1.0)),
+    ]
+    expected = {"version": "v", "units": 10, "cpu": 3.0, "longest": 9.0, "peak_memory": 7}
+    assert merged(turns) == expected
 
 
 def test_the_picture_has_a_bar_for_every_run_and_a_mark_for_every_goal() -> None:
