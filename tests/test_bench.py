@@ -248,7 +248,7 @@ def test_clients_of_a_round_take_turns(
 def test_whoever_cannot_take_part_says_why_and_the_others_go_on(
     twelve: tuple[InProcessServer, list[str]], certificates: Certificates, tmp_path: Path
 ) -> None:
-    server, asked = twelve
+    server, _ = twelve
     scenario = Scenario("work", "some GETs", "get", "nginx", "/12", 2, 0)
     task = described("hyper", scenario, server.port, tmp_path, parse([])) | {
         "authority": str(certificates.authority),
@@ -267,7 +267,7 @@ def test_whoever_cannot_take_part_says_why_and_the_others_go_on(
 
 
 def test_a_round_is_the_median_of_its_turns_and_the_longest_of_its_waits() -> None:
-    turns = [
+    turns: list[dict[str, Any]] = [
         {"version": "v"},
         *({"units": 10, "cpu": cpu, "longest": cpu, "peak_memory": 7} for cpu in (3.0, 9.0, 1.0)),
     ]
