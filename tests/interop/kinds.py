@@ -212,21 +212,15 @@ def _apache_modules(program: str) -> Path:
     return Path(program).parent.parent / "modules"
 
 
-def _apache(program: str, site: Site, folder: Path, ports: Ports) -> list[list[str]]:
-    wanted = "mpm_event authz_core mime dir deflate filter headers http2 ssl proxy proxy_http"
+def apache_start(program: str, folder: Path, wanted: str) -> str:
+    """How every configuration of Apache's begins: its modules, and one process with threads."""
     modules = "".join(
         f"<IfModule !{name}_module>\n"
         f"  LoadModule {name}_module {_apache_modules(program)}/mod_{name}.so\n"
         "</IfModule>\n"
         for name in wanted.split()
     )
-    # One connection to the backend for each request: an idle one that the backend closes at the
-    # wrong moment would answer 502 for reasons that are none of ours.
-    proxied = "".join(
-        f"ProxyPass {path} http://127.0.0.1:{site.backend}{path} enablereuse=off flushpackets=on\n"
-        for path in PROGRAMS
-    )
-    text = f"""
+    return f"""
 {modules}
 ServerName localhost
 ServerRoot {folder}
@@ -241,6 +235,19 @@ StartServers 1
 ServerLimit 1
 ThreadsPerChild 64
 MaxRequestWorkers 64
+"""
+
+
+def _apache(program: str, site: Site, folder: Path, ports: Ports) -> list[list[str]]:
+    wanted = "mpm_event authz_core mime dir deflate filter headers http2 ssl proxy proxy_http"
+    # One connection to the backend for each request: an idle one that the backend closes at the
+    # wrong moment would answer 502 for reasons that are none of ours.
+    proxied = "".join(
+        f"ProxyPass {path} http://127.0.0.1:{site.backend}{path} enablereuse=off flushpackets=on\n"
+        for path in PROGRAMS
+    )
+    text = f"""
+{apache_start(program, folder, wanted)}
 TypesConfig /dev/null
 AddType text/html .html
 AddType text/plain .txt

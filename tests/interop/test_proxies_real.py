@@ -30,7 +30,7 @@ from hyper.contrib.urllib3 import ProxyManager
 
 from ..certificates import Certificates
 from ..servers import InProcessServer
-from .kinds import _apache_modules
+from .kinds import apache_start
 from .servers import Kind, Ports, Server, Site
 
 REQUIRED = os.environ.get("HYPER_REQUIRE_SERVERS") == "1"
@@ -41,31 +41,12 @@ TIMEOUT = 20
 def apache(program: str, site: Site, folder: Path, ports: Ports) -> list[list[str]]:
     wanted = "mpm_event authn_core authn_file authz_core authz_user auth_basic"
     wanted += " proxy proxy_http proxy_connect"
-    modules = "".join(
-        f"<IfModule !{name}_module>\n"
-        f"  LoadModule {name}_module {_apache_modules(program)}/mod_{name}.so\n"
-        "</IfModule>\n"
-        for name in wanted.split()
-    )
     name, _, password = USER.partition(":")
     digest = base64.b64encode(hashlib.sha1(password.encode()).digest()).decode()
     (folder / "users").write_text(f"{name}:{{SHA}}{digest}\n")
     (folder / "users").chmod(0o644)
     text = f"""
-{modules}
-ServerName localhost
-ServerRoot {folder}
-DefaultRuntimeDir {folder}
-PidFile {folder}/pid
-Mutex file:{folder}
-ErrorLog /dev/stderr
-LogLevel warn
-User nobody
-Group nogroup
-StartServers 1
-ServerLimit 1
-ThreadsPerChild 64
-MaxRequestWorkers 64
+{apache_start(program, folder, wanted)}
 Listen 127.0.0.1:{ports.plain}
 ProxyRequests On
 ProxyVia Off
