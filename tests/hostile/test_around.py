@@ -15,8 +15,8 @@ import tracemalloc
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -32,8 +32,9 @@ from hyper.sync.pump import Pump
 
 from ..certificates import Certificates
 from ..peer import END_HEADERS, SETTINGS, connected
-from .doors import DOORS, HTTP2_DOORS, DropIn, Httpx, Kind, Native, Native11, Requests
-from .peer import PATIENCE, Client, Stage, Talk, polite
+from ..threads.gated import Thread
+from .doors import DOORS, HTTP2_DOORS, Caller, DropIn, Httpx, Kind, Native, Native11, Requests
+from .peer import PATIENCE, Client, Script, Stage, Talk, polite
 
 EVERY = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
 SPEAKING_HTTP2 = pytest.mark.parametrize("door", HTTP2_DOORS, ids=lambda door: door.__name__)
@@ -150,65 +151,51 @@ def test_close_wakes_every_reader_with_an_error(scene: Stage, kind: type[Client]
         assert play.ask()[0] == 200, "and it can be used again"
 
 
+@contextmanager
+def asking_in_vain(caller: Caller, asked: threading.Event) -> Iterator[None]:
+    """A thread waits for an answer, and what is done meanwhile wakes it with an error."""
+    thread = Thread(caller.ask)
+    assert asked.wait(PATIENCE)
+    yield
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    assert isinstance(thread.error, caller.errors)
+
+
+def silence(asked: threading.Event) -> Script:
+    """Hear a request, tell the test of it, and say nothing."""
+
+    def script(talk: Talk) -> None:
+        talk.hear_request()
+        asked.set()
+        talk.listen()
+
+    return script
+
+
 def test_closing_a_client_of_httpx_wakes_its_readers(
     scene: Stage, certificates: Certificates
 ) -> None:
-    def silent(talk: Talk) -> None:
-        talk.hear_request()
-        waiting.set()
-        talk.listen()
-
-    waiting = threading.Event()
-    raised: list[BaseException] = []
-    with scene(silent) as play:
+    asked = threading.Event()
+    with scene(silence(asked)) as play:
         caller = Httpx(play.port, certificates.authority)
-
-        def ask() -> None:
-            try:
-                caller.ask()
-            except BaseException as error:
-                raised.append(error)
-
-        thread = threading.Thread(target=ask, daemon=True)
-        thread.start()
-        assert waiting.wait(PATIENCE)
-        caller.close()
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
-        assert [isinstance(each, Httpx.errors) for each in raised] == [True]
-        raised.clear()
+        with asking_in_vain(caller, asked):
+            caller.close()
 
 
 def test_shutting_a_drop_ins_socket_down_wakes_its_reader(
     scene: Stage, certificates: Certificates
 ) -> None:
     """``sock.shutdown`` is how others end what a thread of http.client's waits for."""
-
-    def silent(talk: Talk) -> None:
-        talk.hear_request()
-        waiting.set()
-        talk.listen()
-
-    waiting = threading.Event()
-    raised: list[BaseException] = []
-    with scene(silent) as play, DropIn(play.port, certificates.authority) as caller:
-
-        def ask() -> None:
-            try:
-                caller.ask()
-            except BaseException as error:
-                raised.append(error)
-
+    asked = threading.Event()
+    with (
+        scene(silence(asked)) as play,
+        DropIn(play.port, certificates.authority) as caller,
+    ):
         caller.caller.connect()
         sock = caller.caller.sock
-        thread = threading.Thread(target=ask, daemon=True)
-        thread.start()
-        assert waiting.wait(PATIENCE)
-        sock.shutdown(2)
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
-        assert [isinstance(each, DropIn.errors) for each in raised] == [True]
-        raised.clear()
+        with asking_in_vain(caller, asked):
+            sock.shutdown(2)
         del sock
 
 

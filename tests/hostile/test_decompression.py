@@ -456,22 +456,33 @@ def test_the_drop_in_hands_bodies_over_as_they_come(
         connection.close()
 
 
+def handed_by_urllib3(
+    scene: Stage, certificates: Certificates, coding: str, use: Callable[[Any], None]
+) -> None:
+    """``use`` is given a bomb, in bounded memory; the connection serves the next request."""
+    octets = bomb(coding)
+    with scene(coded(octets, coding)) as play, bounded(3 * MEBIBYTE + 8 * len(octets)):
+        pool = PoolManager(ca_certs=str(certificates.authority), retries=False, timeout=PATIENCE)
+        response = pool.request("GET", f"https://localhost:{play.port}/", preload_content=False)
+        use(response)
+        assert pool.request("GET", f"https://localhost:{play.port}/after").status == 200
+        assert play.connections == 1
+        del response  # holds its pool, and a pool that is held stays open
+        pool.clear()
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 def test_urllib3_reads_a_bomb_by_pieces_in_bounded_memory(
     scene: Stage, certificates: Certificates, coding: str
 ) -> None:
     """urllib3 2.6 bounds what it decodes, provided that it is fed by pieces."""
-    octets = bomb(coding)
-    with scene(coded(octets, coding)) as play, bounded(3 * MEBIBYTE + 8 * len(octets)):
-        pool = PoolManager(ca_certs=str(certificates.authority), retries=False, timeout=PATIENCE)
-        response = pool.request("GET", f"https://localhost:{play.port}/", preload_content=False)
+
+    def use(response: Any) -> None:
         for size in (65_536, 1, 100):
             assert response.read(size) == bytes(size)
         response.close()
-        assert pool.request("GET", f"https://localhost:{play.port}/after").status == 200
-        assert play.connections == 1
-        del response  # holds its pool, and a pool that is held stays open
-        pool.clear()
+
+    handed_by_urllib3(scene, certificates, coding, use)
 
 
 @pytest.mark.parametrize("read", [0, 1], ids=["unread", "begun"])
@@ -480,17 +491,13 @@ def test_what_urllib3_drains_is_not_unpacked(
     scene: Stage, certificates: Certificates, coding: str, read: int
 ) -> None:
     """CVE-2026-44432: what nobody wants is read so that its connection can be used again."""
-    octets = bomb(coding)
-    with scene(coded(octets, coding)) as play, bounded(3 * MEBIBYTE + 8 * len(octets)):
-        pool = PoolManager(ca_certs=str(certificates.authority), retries=False, timeout=PATIENCE)
-        response = pool.request("GET", f"https://localhost:{play.port}/", preload_content=False)
+
+    def use(response: Any) -> None:
         if read:
             assert response.read(read) == b"\0"
         response.drain_conn()
-        assert pool.request("GET", f"https://localhost:{play.port}/after").status == 200
-        assert play.connections == 1
-        del response
-        pool.clear()
+
+    handed_by_urllib3(scene, certificates, coding, use)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])

@@ -31,6 +31,15 @@ def send(talk: Talk, stream_id: int, octets: bytes, padding: int | None = None) 
     talk.data(stream_id, octets, padding=padding)
 
 
+def fill(talk: Talk, stream_id: int) -> None:
+    """A head, and as many pieces as the stream's window takes; the connection's must not end."""
+    talk.headers(stream_id, OK)
+    while talk.window_of(stream_id) >= len(PIECE):
+        while talk.granted < len(PIECE):
+            talk.hear("WINDOW_UPDATE", stream_id=0)
+        talk.data(stream_id, PIECE)
+
+
 def post(play: Scene, body: Any = BODY) -> tuple[int, bytes]:
     return play.ask("/upload", "POST", body=body)
 
@@ -501,11 +510,7 @@ def test_a_wide_start_is_worth_twice_the_largest_window_to_unread_answers(scene:
         ids = [talk.hear_request().stream_id for _ in range(unread)]
         talk.ping(talk.hear("PING").opaque, ack=True)
         for stream_id in ids:
-            talk.headers(stream_id, OK)
-            while talk.window_of(stream_id) >= len(PIECE):
-                while talk.granted < len(PIECE):
-                    talk.hear("WINDOW_UPDATE", stream_id=0)
-                talk.data(stream_id, PIECE)
+            fill(talk, stream_id)
         sizes.extend(talk.window_of(stream_id) for stream_id in ids)
         talk.answer(talk.hear_request().stream_id, b"and the next one")
         talk.serve()
@@ -536,11 +541,7 @@ def test_unread_answers_stop_at_their_windows_and_never_hold_others_up(
     def script(talk: Talk) -> None:
         ids = [talk.hear_request().stream_id for _ in range(unread)]
         for stream_id in ids:
-            talk.headers(stream_id, OK)
-            while talk.window_of(stream_id) >= len(PIECE):
-                while talk.granted < len(PIECE):
-                    talk.hear("WINDOW_UPDATE", stream_id=0)
-                talk.data(stream_id, PIECE)
+            fill(talk, stream_id)
         other = talk.hear_request().stream_id
         talk.headers(other, OK)
         for _ in range(FLOOD // len(PIECE)):
