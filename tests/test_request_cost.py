@@ -123,27 +123,19 @@ Get = Callable[[], bytes]
 Make = Callable[[ExitStack, int, ssl.SSLContext], Get]
 
 
-def hyper_h2(stack: ExitStack, port: int, context: ssl.SSLContext) -> Get:
-    connection = HTTP20Connection("localhost", port, ssl_context=context)
-    stack.enter_context(connection)
+def natively(kind: type[HTTP20Connection | HTTP11Connection]) -> Make:
+    def make(stack: ExitStack, port: int, context: ssl.SSLContext) -> Get:
+        if kind is HTTP11Connection:
+            context.set_alpn_protocols(["http/1.1"])
+        connection = stack.enter_context(kind("localhost", port, ssl_context=context))
 
-    def get() -> bytes:
-        connection.request("GET", "/hello")
-        return connection.get_response().read()
+        def get() -> bytes:
+            connection.request("GET", "/hello")
+            return connection.get_response().read()
 
-    return get
+        return get
 
-
-def hyper_h1(stack: ExitStack, port: int, context: ssl.SSLContext) -> Get:
-    context.set_alpn_protocols(["http/1.1"])
-    connection = HTTP11Connection("localhost", port, ssl_context=context)
-    stack.enter_context(connection)
-
-    def get() -> bytes:
-        connection.request("GET", "/hello")
-        return connection.get_response().read()
-
-    return get
+    return make
 
 
 def by(module: Any) -> Make:
@@ -198,8 +190,8 @@ def by_httpx(transport: Callable[[ssl.SSLContext], Any]) -> Make:
 
 #: What the rows of the page are called, and how they are made.
 ROWS: dict[str, Make] = {
-    "`HTTP20Connection`": hyper_h2,
-    "`HTTP11Connection`, HTTP/1.1": hyper_h1,
+    "`HTTP20Connection`": natively(HTTP20Connection),
+    "`HTTP11Connection`, HTTP/1.1": natively(HTTP11Connection),
     "`http.client`, HTTP/1.1": by(http.client),
     "`hyper.client`": by(hyper.client),
     "urllib3, HTTP/1.1": by_urllib3(urllib3.PoolManager),
