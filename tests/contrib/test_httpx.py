@@ -21,7 +21,7 @@ from hyper.contrib.httpx import HTTP2Transport
 from ..certificates import Certificates
 from ..servers import InProcessServer
 from ..servers.app import PUSHED, content
-from .conftest import CountingServer, TunnelProxy
+from .conftest import CountingServer, Script, TunnelProxy
 
 
 @pytest.fixture(params=["httpx", "httpx2"])
@@ -300,6 +300,61 @@ def test_an_ipv6_address_is_a_host(package: Any, transport: HTTP2Transport) -> N
         pytest.raises(package.ConnectError, match=r"\[::1\]:1\b"),
     ):
         client.get("https://[::1]:1/")
+
+
+@pytest.mark.parametrize("kind", [str, str.encode])
+def test_tls_may_ask_for_another_name_than_the_urls(
+    package: Any, transport: HTTP2Transport, script: Any, kind: Any
+) -> None:
+    """RFC 6066 §3: that name goes into the handshake; what is asked for stays the URL's."""
+
+    def answer(server: Script, stream_id: int, head: dict[str, str], body: bytes) -> None:
+        server.h2.send_headers(stream_id, [(":status", "204")], end_stream=True)
+
+    server: Script = script(answer)
+    named: list[str | None] = []
+    server._context.sni_callback = lambda side, name, _: named.append(name)
+    url = server.url.replace("localhost", "127.0.0.1")
+    with package.Client(transport=transport) as client:
+        request = client.build_request("GET", url, extensions={"sni_hostname": kind("localhost")})
+        del request.headers["host"]
+        assert client.send(request).http_version == "HTTP/2"
+    assert named == ["localhost"]
+    assert f"https://{server.requests[0][':authority']}" == url
+
+
+def test_no_connection_serves_two_names(
+    package: Any, transport: HTTP2Transport, counting: CountingServer
+) -> None:
+    """What was verified for one name says nothing of another."""
+
+    def version(name: str) -> Any:
+        return client.get(url, extensions={"sni_hostname": name}).http_version
+
+    url = f"https://127.0.0.1:{counting.port}/hello"
+    with package.Client(transport=transport) as client:
+        assert client.get(url).http_version == "HTTP/2"
+        with pytest.raises(package.ConnectError, match=r"not valid for 'other\.example'"):
+            version("other.example")
+        with pytest.raises(package.ConnectError, match="host 'a b'"):
+            version("a b")
+        assert version("http2bin.org") == version("http2bin.org") == "HTTP/2"
+        assert len(counting.connections) == 2
+
+
+def test_another_name_goes_through_a_tunnel(
+    package: Any, proxy: TunnelProxy, counting: CountingServer, certificates: Certificates
+) -> None:
+    address = f"http://user:secret@localhost:{proxy.port}"
+    transport = HTTP2Transport(verify=certificates.authority, proxy=address)
+    url = f"https://127.0.0.1:{counting.port}/hello"
+    with package.Client(transport=transport) as client:
+        for name in "http2bin.org", "":
+            response = client.get(url, extensions={"sni_hostname": name})
+            assert response.http_version == "HTTP/2"
+        with pytest.raises(package.ConnectError, match=r"other\.example"):
+            client.get(url, extensions={"sni_hostname": "other.example"})
+    assert {head.split()[1] for head in proxy.asked} == {f"127.0.0.1:{counting.port}"}
 
 
 def test_trust_can_be_a_file_a_context_or_nobody(

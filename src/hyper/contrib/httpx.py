@@ -41,7 +41,8 @@ NO_TIME: Final = 0.001
 
 _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 
-_Origin = tuple[str, str, int]
+#: Scheme, host and port of an URL, and whom to take there for the right server.
+_Origin = tuple[str, str, int, str]
 
 
 def _bases() -> tuple[type, ...]:
@@ -82,6 +83,10 @@ class HTTP2Transport(BaseTransport):
     Of a request's timeouts, ``connect`` is that of the first request to an origin. ``read`` is
     for each wait of a request without a body; with one, the longer of ``read`` and ``write``.
     ``pool`` means nothing: a request that waits for a free stream waits within ``read``.
+
+    Of its other extensions, ``target`` is asked for in place of the URL's path, and
+    ``sni_hostname`` is the name to ask for and to verify by TLS in place of the URL's host;
+    requests that name another one have another connection.
 
     ``response.extensions`` has ``http_version``, ``reason_phrase``, ``stream_id``, ``trailers``
     and ``pushes``. The last two are functions: the fields after the body, once it has been read;
@@ -125,9 +130,11 @@ class HTTP2Transport(BaseTransport):
         url = request.url
         secure = url.scheme == "https"
         if (secure or (self._prior_knowledge and url.scheme == "http")) and self._tunnels:
-            origin = (url.scheme, url.host, url.port or (443 if secure else 80))
             user = object()
             with _errors(package, request, "Connect"):
+                port = url.port or (443 if secure else 80)
+                name = _server_name(request) if secure else url.host
+                origin = (url.scheme, url.host, port, name)
                 line = self._line(origin, user, _timeout(request, "connect"))
             try:
                 if line.speaks_http2:
@@ -159,19 +166,20 @@ class HTTP2Transport(BaseTransport):
             if line is not None:
                 line.users[user] = None
             else:
-                scheme, host, port = origin
-                line = self._lines[origin] = _Line(
-                    HTTP20Connection(
-                        f"[{host}]" if ":" in host else host,
-                        port,
-                        secure=scheme == "https",
-                        ssl_context=self._context if scheme == "https" else None,
-                        window_manager=self._window_manager,
-                        enable_push=self._enable_push,
-                        timeout=(connect_timeout, None),
-                        **self._tunnel,
-                    )
+                scheme, host, port, name = origin
+                connection = HTTP20Connection(
+                    f"[{name}]" if ":" in name else name,
+                    port,
+                    secure=scheme == "https",
+                    ssl_context=self._context if scheme == "https" else None,
+                    window_manager=self._window_manager,
+                    enable_push=self._enable_push,
+                    timeout=(connect_timeout, None),
+                    **self._tunnel,
                 )
+                if name != host:
+                    connection.connect_to = (host, port)
+                line = self._lines[origin] = _Line(connection)
                 line.users[user] = None
                 idle = [key for key, each in self._lines.items() if not each.users]
                 excess = max(len(self._lines) - self._max_connections, 0)
@@ -329,6 +337,12 @@ def _errors(
         raise getattr(package, kind)(str(error), request=request) from error
 
 
+def _server_name(request: Any) -> str:
+    """The name that the certificate has to be good for."""
+    name: str | bytes = request.extensions.get("sni_hostname") or request.url.host
+    return name.decode("ascii") if isinstance(name, bytes) else name
+
+
 def _timeout(request: Any, phase: str) -> float | None:
     seconds = request.extensions.get("timeout", {}).get(phase)
     return None if seconds is None else max(seconds, NO_TIME)
@@ -354,6 +368,9 @@ def _body_and_timeout(request: Any, upload: _Upload) -> tuple[_Upload | bytes | 
 def _headers(request: Any) -> list[tuple[bytes, bytes]]:
     headers = list(request.headers.raw)
     refuse_pseudo_headers(headers)  # the URL alone says what is asked for
+    if "host" not in request.headers:
+        # The connection may be to one that is known by another name.
+        headers.append((b"host", request.url.netloc))
     if "accept-encoding" not in request.headers:
         # Left out on purpose, so there shall be none of ours either.
         headers.append((b"accept-encoding", b"identity"))
