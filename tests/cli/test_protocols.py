@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from ..certificates import Certificates
 from ..faults.rawserver import Conversation, RawServer
 from ..servers import InProcessServer
 from ..servers.proxy import SmallProxy
+from ..servers.socks import SmallSocks
 from .conftest import Run
 
 
@@ -151,6 +153,44 @@ def test_proxies(
         assert "refused a tunnel" in done.err
         assert "--proxy http://USER:PASSWORD@HOST:PORT" in done.err
         assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+def test_socks_proxies(
+    run: Run, server: InProcessServer, url: str, trusted: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch, scheme: str,
+) -> None:  # fmt: skip
+    pytest.importorskip("python_socks")
+    plain = f"http://localhost:{server.plain_port}/hello"
+    with SmallSocks("me:secret") as proxy:
+        address = f"{scheme}://me:secret@127.0.0.1:{proxy.port}"
+        assert run(f"{url}/hello", "--proxy", address, *trusted).text == "hello, world"
+        assert run(plain, "--proxy", f"http:{address}").text == "hello, world"
+        assert len(proxy.heard) == 2
+        monkeypatch.setenv("ALL_PROXY", address)
+        assert run(plain).text == "hello, world"
+        assert run(f"{url}/hello", *trusted).text == "hello, world"
+        monkeypatch.setenv("https_proxy", address.replace("127.0.0.1", "localhost"))
+        assert run(f"{url}/hello", *trusted).text == "hello, world"
+        assert len(proxy.heard) == 5
+        monkeypatch.setenv("no_proxy", "localhost")
+        assert run(plain).text == "hello, world"
+        assert len(proxy.heard) == 5
+        kind = "IPv4 127.0.0.1" if scheme == "socks5" else "name localhost"
+        assert {each.rpartition(" ")[0] for each in proxy.heard} == {kind}
+
+        done = run(plain, "--proxy", f"{scheme}://127.0.0.1:{proxy.port}")
+        assert done.code == 1
+        assert "--proxy socks5://USER:PASSWORD@HOST:PORT gives credentials" in done.err
+        assert done.err.count("\n") == 1
+
+
+def test_a_socks_proxy_without_the_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "python_socks", None)
+    done = run("http://localhost/", "--proxy", "socks5://me:secret@127.0.0.1:1")
+    assert done.code == 1
+    assert "pip install hyper[socks]" in done.err
+    assert done.err.count("\n") == 1 and "secret" not in done.err
 
 
 # Whom to trust, and who we are

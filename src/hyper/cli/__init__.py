@@ -125,6 +125,10 @@ _ADVICE = (
         "give credentials as 'user:password@host:port' or in proxy_headers",
         "--proxy http://USER:PASSWORD@HOST:PORT gives credentials",
     ),
+    (
+        "give credentials as 'socks5://user:password@host:port'",
+        "--proxy socks5://USER:PASSWORD@HOST:PORT gives credentials",
+    ),
 )
 
 

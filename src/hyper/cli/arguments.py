@@ -350,7 +350,7 @@ def _connection_options(group: Group) -> None:
         (
             "--proxy",
             "[SCHEME:]URL",
-            "an HTTP proxy, for all or for one scheme: https:http://p:3128",
+            "a proxy, http or socks5, for all or for one scheme: https:http://p:3128",
         ),
         ("--resolve", "HOST:PORT:ADDRESS", "where HOST is, instead of asking DNS"),
         ("--connect-to", "HOST:PORT:HOST2:PORT2", "whom to connect to instead; empty is any"),

@@ -128,7 +128,7 @@ class Client:
             arguments["enable_push"] = options.waterfall
         try:
             connection = kind(_bracketed(target.host), target.port, **arguments)
-        except ValueError as error:
+        except (ImportError, ValueError) as error:
             raise UsageError(str(error)) from None
         connection.connect_to = self._where_instead(target)
         if options.alpn is not None:

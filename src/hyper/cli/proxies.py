@@ -6,6 +6,7 @@ import os
 import re
 import sys
 
+from ..sync.proxy import DEFAULT_PORTS
 from .failing import UsageError
 from .target import Target
 
@@ -30,10 +31,11 @@ def proxy_for(target: Target, given: list[str]) -> str | None:
     if not found or found == "none":
         return None
     scheme = found.partition("://")[0].lower() if "://" in found else "http"
-    if scheme != "http":
+    if scheme not in DEFAULT_PORTS:
         # There may be a password in it, so it is not quoted.
+        known = ", ".join(f"{each}://" for each in DEFAULT_PORTS)
         raise UsageError(
-            f"the proxy's scheme is {scheme!r}, and only http:// proxies are spoken to; "
+            f"the proxy's scheme is {scheme!r}, and only {known} proxies are spoken to; "
             "--proxy none does without"
         )
     return found

@@ -44,8 +44,9 @@ class HTTPConnection(Piecewise):
     enable_push     let the server push (RFC 9113 §8.4); see ``get_pushes``
     ssl_context     whom to trust; ``hyper.tls.init_context()`` by default. What it offers by
                     ALPN is left as it is, and not asked
-    proxy_host      an HTTP proxy: ``'name'``, ``'name:port'`` or ``'user:password@name:port'``
-    proxy_port      8080 unless ``proxy_host`` or this names another
+    proxy_host      an HTTP proxy: ``'name'``, ``'name:port'`` or ``'user:password@name:port'``; a
+                    SOCKS5 one is an URL, ``socks5://`` or ``socks5h://`` (it looks up the names)
+    proxy_port      8080, for SOCKS 1080, unless ``proxy_host`` or this names another
     proxy_headers   fields for the proxy alone, such as ``proxy-authorization``
     timeout         seconds for each wait, or a pair of them, for connecting and for the rest;
                     a wait begins afresh whenever the request makes progress

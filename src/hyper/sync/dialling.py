@@ -289,7 +289,13 @@ class Dialler:
     @property
     def _forwarded(self) -> bool:
         """Whether requests go to a proxy that passes them on (RFC 9112 §3.2.2)."""
-        return self._proxy is not None and not self.secure and 11 in self._versions
+        proxy = self._proxy
+        return (
+            proxy is not None
+            and proxy.scheme == "http"
+            and not self.secure
+            and 11 in self._versions
+        )
 
     def _http20(self, first_stream_id: int) -> HTTP20Protocol:
         return HTTP20Protocol(

@@ -1,4 +1,4 @@
-"""The way through an HTTP proxy: a tunnel by CONNECT, and who we are to it (RFC 9110 §9.3.6).
+"""The way through a proxy: a tunnel, by CONNECT or SOCKS, and who we are to it (RFC 9110 §9.3.6).
 
 What is said to the proxy stays with the proxy: its fields are never sent through the tunnel, and
 nothing that it answers is taken for the origin's answer.
@@ -7,6 +7,7 @@ nothing that it answers is taken for the origin's answer.
 from __future__ import annotations
 
 from base64 import b64encode
+from socket import gaierror
 from time import monotonic
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -19,22 +20,26 @@ from .dial import place
 from .request import Headers, octets, wire_trailers
 from .transport import Transport
 
-__all__ = ["Proxy", "open_tunnel"]
+__all__ = ["DEFAULT_PORTS", "Proxy", "open_tunnel"]
 
-#: Where proxies listen when nobody says otherwise.
-DEFAULT_PORT: Final = 8080
+#: What proxies may speak, and where they listen when nobody says otherwise. ``socks5h`` is SOCKS5
+#: whose proxy looks up the names.
+DEFAULT_PORTS: Final = {"http": 8080, "socks5": 1080, "socks5h": 1080}
 
 
 class Proxy:
-    """An HTTP proxy, and what it is to be told.
+    """A proxy, and what it is to be told.
 
-    host, port  where it listens
-    headers     fields for it alone: the caller's, and ``proxy-authorization`` for the user name
-                and password that its address may hold
-    where       ``host:port``, for errors; never with credentials
+    scheme       ``http``, ``socks5`` or ``socks5h``
+    host, port   where it listens
+    headers      fields for it alone, over HTTP: the caller's, and ``proxy-authorization`` for the
+                 user name and password that its address may hold
+    credentials  the same two for SOCKS, if there are any
+    where        ``host:port``, for errors; never with credentials
 
-    ``address`` may be ``name``, ``name:port``, ``user:password@name:port`` or the URL of an
-    ``http`` proxy. Raises ValueError for anything else.
+    ``address`` may be ``name``, ``name:port``, ``user:password@name:port`` or an URL with one of
+    those schemes. Raises ValueError for anything else, and ImportError for SOCKS without its
+    extra.
     """
 
     def __init__(
@@ -45,16 +50,25 @@ class Proxy:
             found = url.port
         except ValueError as error:
             raise ValueError(f"the proxy's port is not a number from 0 to 65535: {error}") from None
-        if url.scheme != "http" or not url.hostname or url.path.strip("/") or url.query:
+        known = url.scheme in DEFAULT_PORTS
+        if not known or not url.hostname or url.path.strip("/") or url.query:
             raise ValueError(
                 "a proxy is given as 'name', 'name:port' or 'http://user:password@name:port'; "
-                "only http proxies are spoken to"
+                f"only {', '.join(DEFAULT_PORTS)} proxies are spoken to"
             )
+        self.scheme = url.scheme
         self.host = url.hostname
-        self.port = port or found or DEFAULT_PORT
+        self.port = port or found or DEFAULT_PORTS[url.scheme]
         self.where = place(self.host, self.port)
         self.headers: Fields = wire_trailers(headers or ())
-        if url.username is not None:
+        self.credentials: tuple[str, str] | None = None
+        if url.scheme != "http":
+            from .socks import credentials
+
+            if self.headers:
+                raise ValueError("proxy_headers are HTTP's: a SOCKS proxy is told none")
+            self.credentials = credentials(url)
+        elif url.username is not None:
             names = [name for name, _ in self.headers]
             if b"proxy-authorization" in names:
                 raise ValueError(
@@ -76,13 +90,19 @@ def open_tunnel(
 ) -> None:
     """Have the proxy connect ``transport`` to ``host`` and ``port``; closed if it does not.
 
-    Raises ProxyError when it refuses, or answers something that is not HTTP; TimeoutError after
-    ``timeout`` seconds.
+    Raises ProxyError when it refuses, or answers something that is neither HTTP nor SOCKS;
+    TimeoutError after ``timeout`` seconds.
     """
     target = place(host, port)
     deadline = None if timeout is None else monotonic() + timeout
     protocol = HTTP11Protocol()
     try:
+        if proxy.scheme != "http":
+            from .socks import ask_socks
+
+            if not ask_socks(transport, proxy, host, port, deadline):
+                raise _timed_out(proxy, target, timeout)
+            return
         exchange = protocol.request(b"CONNECT", b"", octets(target), b"", proxy.headers, end=True)
         transport.write(protocol.data_to_send())
         while transport.unsent:
@@ -126,7 +146,7 @@ def open_tunnel(
         raise
     except OSError as error:
         transport.close()
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeoutError | gaierror):
             raise
         raise ProxyError(f"proxy {proxy.where} broke off: {error.strerror or error}") from error
     except BaseException:

@@ -84,7 +84,7 @@ def test_ways_to_name_a_proxy(address: str, port: int | None, where: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "address", ["", "https://proxy", "socks5://proxy", "proxy/path", "proxy?x", "proxy:port", ":80"]
+    "address", ["", "https://proxy", "socks4://proxy", "proxy/path", "proxy?x", "proxy:port", ":80"]
 )
 def test_addresses_that_name_no_proxy(address: str) -> None:
     with pytest.raises(ValueError, match="proxy"):
