@@ -5,8 +5,10 @@ No clock here: what is loaded decides, and is the same on a busy machine.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,10 +22,26 @@ HEAVY = {
     "hyper.cli.session",
 }  # fmt: skip
 
+#: What is loaded before Ctrl-C is caught, beside what any Python has loaded already.
+BEFORE_MAIN = {"hyper", "hyper.__main__", "hyper.cli"}
 
-def loaded(*words: str) -> set[str]:
+#: At the import of one module, a real interrupt.
+INTERRUPTING = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["INTERRUPTED_AT"]:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+# Where the tests run in the background, they were started to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def loaded(*words: str, run: str = "main()") -> set[str]:
     """The modules that a command has loaded when it ends."""
-    code = "import sys\nfrom hyper.cli import main\nmain()\nprint('\\nmodules', *sys.modules)"
+    code = f"import sys\nfrom hyper.cli import main\n{run}\nprint('\\nmodules', *sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code, *words],
         stdin=subprocess.DEVNULL,
@@ -65,3 +83,26 @@ def test_a_request_to_the_demo() -> None:
 
 def test_what_is_asked_for_is_loaded() -> None:
     assert "hyper.cli.load" in loaded("demo:/get", "--repeat=2")
+
+
+def test_next_to_nothing_is_loaded_before_an_interrupt_is_caught() -> None:
+    assert loaded(run="") <= BEFORE_MAIN
+    assert loaded(run="import hyper.__main__") <= BEFORE_MAIN
+
+
+@pytest.mark.parametrize("module", ["failing", "arguments", "running", "connecting"])
+def test_an_interrupt_while_modules_are_loaded_is_no_traceback(module: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING)
+    before = os.environ.get("PYTHONPATH")
+    done = subprocess.run(
+        [sys.executable, "-m", "hyper", "demo:/get"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), *([before] if before else [])]),
+            "INTERRUPTED_AT": f"hyper.cli.{module}",
+        },
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

@@ -4,34 +4,34 @@ Exit codes: 0 a response came, whatever its status; 1 an error; 2 a timeout; 6 t
 3, 4 and 5, with --check-status, for statuses of 3xx, 4xx and 5xx; 130 interrupted.
 """
 
-from __future__ import annotations
-
 import os
-import re
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
 
-from .failing import ERROR, INTERRUPTED, TIMEOUT, CommandError, UsageError, complain
+# Nothing else up here: until `main` runs, Ctrl-C is a traceback. What is needed is imported below.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["main"]
 
+INTERRUPTED = 130  # as a shell says of what SIGINT ended
 
-def main(argv: Sequence[str] | None = None) -> int:
+
+def main(argv: "Sequence[str] | None" = None) -> int:
     """Do what a command line says; return the exit code.
 
     argv  the words after the command's name; those of this process by default
     """
-    _open_closed()
     try:
+        _open_closed()
         return _main(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _main(argv: Sequence[str]) -> int:
-    # Here, where Ctrl-C is no traceback any more.
+def _main(argv: "Sequence[str]") -> int:
     from .arguments import read_arguments
+    from .failing import ERROR, TIMEOUT, CommandError, UsageError, complain
 
     try:
         options = read_arguments(argv)
@@ -77,6 +77,10 @@ def _open_closed() -> None:
 
 def _flushed() -> int:
     """The help may have gone into a pipe that is closed; then nobody wants to hear of it."""
+    from contextlib import suppress
+
+    from .failing import ERROR
+
     try:
         sys.stdout.flush()
     except OSError:
@@ -133,6 +137,10 @@ _ADVICE = (
 
 
 def _for_people(error: Exception) -> Exception:
+    import re
+
+    from .failing import CommandError
+
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     if isinstance(error, OSError) and error.filename and str(error.filename) not in said:
         said = f"{said}: {error.filename}"

@@ -8,7 +8,6 @@ from typing import Final
 
 __all__ = [
     "ERROR",
-    "INTERRUPTED",
     "STATUS_CODES",
     "TIMEOUT",
     "TOO_MANY_REDIRECTS",
@@ -22,7 +21,6 @@ __all__ = [
 ERROR: Final = 1
 TIMEOUT: Final = 2
 TOO_MANY_REDIRECTS: Final = 6
-INTERRUPTED: Final = 130  # as a shell says of what SIGINT ended
 
 #: With --check-status: the exit code by the first digit of the status.
 STATUS_CODES: Final = {3: 3, 4: 4, 5: 5}
