@@ -681,11 +681,13 @@ def test_the_child_of_a_fork_waits_for_no_thread_of_its_parent(
         child = os.fork()
     if child == 0:
         signal.alarm(10)
+        code = 1
         try:
             tls.default_context()
             client_side(context, "localhost")
+            code = 0
         finally:
-            os._exit(0)
+            os._exit(code)
     over.set()
     thread.join()
     assert os.waitpid(child, 0)[1] == 0
