@@ -65,6 +65,10 @@ MAX_SETTINGS_ENTRIES: Final = 100
 #: reads would otherwise fill our memory (CVE-2019-9512, CVE-2019-9515).
 MAX_QUEUED_ACKS: Final = 1000
 
+#: PINGs of ours that the peer has left unanswered, each some 900 octets of memory. Whoever asks on
+#: and on, with a timeout, would otherwise fill it; and peers count them as well.
+MAX_UNANSWERED_PINGS: Final = 1000
+
 #: Frames that are legal and useless (PRIORITY, unknown types, WINDOW_UPDATE for a closed stream,
 #: ...): so many at once, so many a second after that, and so many more for every request.
 GLITCH_BURST: Final = 10_000

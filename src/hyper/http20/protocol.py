@@ -13,7 +13,7 @@ from ..common.exceptions import own_copy
 from ..common.exchange import Exchange
 from ..common.fields import PATH, bad_path
 from . import limits
-from .exceptions import ErrorCode, HTTP20Error
+from .exceptions import ConnectionError, ErrorCode, HTTP20Error
 from .frames import (
     DATA,
     END_STREAM,
@@ -306,13 +306,18 @@ class HTTP20Protocol(Receiver):
     def ping(self, opaque: bytes = b"\0" * 8) -> Exchange:
         """Ask the peer for a sign of life (§6.7); the exchange has ended when it answered.
 
-        ``opaque`` is eight octets of the caller's. Raises ValueError for any other number, and
-        the connection's error when it has ended.
+        ``opaque`` is eight octets of the caller's. Raises ValueError for any other number, the
+        connection's error when it has ended, and ConnectionError while MAX_UNANSWERED_PINGS wait.
         """
         if len(opaque) != 8:
             raise ValueError(f"PING carries 8 octets, not {len(opaque)} (RFC 9113 §6.7)")
         if self.closed:
             raise self._not_accepting()
+        if len(self._pings) >= limits.MAX_UNANSWERED_PINGS:
+            raise ConnectionError(
+                f"the peer has left {len(self._pings)} PINGs unanswered, and has to answer each "
+                "(RFC 9113 §6.7); no more are sent before it does, or on another connection"
+            )
         exchange = Exchange()
         self._pings.append((opaque, exchange))
         self.outgoing.append(ping_frame(opaque))

@@ -356,6 +356,23 @@ def test_a_ping_has_eight_octets() -> None:
         peer.protocol.ping(b"abc")
 
 
+def test_pings_that_are_never_answered_are_bounded() -> None:
+    """RFC 9113 §6.7. Each is kept until its answer comes, for as long as the connection lives."""
+    peer = connected()
+    waiting = [peer.protocol.ping(b"%8d" % number) for number in range(limits.MAX_UNANSWERED_PINGS)]
+    peer.written()
+    for _ in range(2):
+        with pytest.raises(ConnectionError, match=r"left 1000 PINGs unanswered.* §6\.7"):
+            peer.protocol.ping()
+        peer.expect_nothing()
+    peer.check_usable()
+    assert peer.ping(b"%8d" % 0, ack=True) == waiting[:1]
+    peer.protocol.ping()
+    peer.expect("PING")
+    with pytest.raises(ConnectionError, match="PINGs unanswered"):
+        peer.protocol.ping()
+
+
 def test_the_peer_is_roused_by_a_ping_unless_one_is_under_way() -> None:
     peer = connected()
     peer.protocol.rouse()
