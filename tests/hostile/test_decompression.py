@@ -488,14 +488,20 @@ def test_urllib3_reads_a_bomb_by_pieces_in_bounded_memory(
 @pytest.mark.parametrize("read", [0, 1], ids=["unread", "begun"])
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 def test_what_urllib3_drains_is_not_unpacked(
-    scene: Stage, certificates: Certificates, coding: str, read: int
+    scene: Stage,
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+    coding: str,
+    read: int,
 ) -> None:
     """CVE-2026-44432: what nobody wants is read so that its connection can be used again."""
 
     def use(response: Any) -> None:
         if read:
             assert response.read(read) == b"\0"
-        response.drain_conn()
+        with monkeypatch.context() as patch:
+            patch.setattr(response, "_decode", lambda *_: pytest.fail("this is unpacked"))
+            response.drain_conn()
 
     handed_by_urllib3(scene, certificates, coding, use)
 
