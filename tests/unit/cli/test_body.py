@@ -112,9 +112,13 @@ def test_a_standard_input_that_is_none(stdin: Any, monkeypatch: pytest.MonkeyPat
         body_of("x.org", "@-")
 
 
-def test_a_device_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    with open(os.devnull) as nothing:
-        monkeypatch.setattr(sys, "stdin", nothing)
+@pytest.mark.parametrize("device", [os.devnull, "/dev/zero"])
+def test_a_device_is_no_body(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it has to say: nobody means it."""
+    if not os.path.exists(device) and device != os.devnull:
+        pytest.skip(f"there is no {device} here")
+    with open(device) as file:
+        monkeypatch.setattr(sys, "stdin", file)
         assert body_of("POST", "x.org") is None
 
 
