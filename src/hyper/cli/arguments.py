@@ -135,14 +135,52 @@ class Options(argparse.Namespace):
     explain: bool
 
 
+_BODY = "name=value, @FILE or --raw BODY"
+_HEADER = "Name:value behind the URL"
+_METHOD = "METHOD before the URL"
+
+#: What hands write that know curl, and what they mean here.
+CURLS: Final = {
+    "-X": _METHOD,
+    "--request": _METHOD,
+    "-H": _HEADER,
+    "--header": _HEADER,
+    "--data": _BODY,
+    "--data-raw": _BODY,
+    "--data-binary": _BODY,
+    "--data-urlencode": _BODY,
+    "-T": "@FILE behind the URL",
+    "--upload-file": "@FILE behind the URL",
+    "-G": "name==value behind the URL",
+    "--get": "name==value behind the URL",
+    "-i": "--print hb",
+    "--include": "--print hb",
+    "--head": "HEAD before the URL",
+    "-k": "--verify no",
+    "--insecure": "--verify no",
+    "--cacert": "--verify FILE",
+    "-L": "--follow",
+    "--location": "--follow",
+    "-u": "--auth USER",
+    "--user": "--auth USER",
+    "-x": "--proxy URL",
+    "--fail": "--check-status",
+    "-w": "--meta",
+}
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"unrecognized arguments: (--?[\w.-]+)", message)
         if unknown is not None:
             from difflib import get_close_matches
 
-            near = get_close_matches(unknown[1], self._option_string_actions, 1)
-            if near:
+            option = unknown[1]
+            ours = CURLS.get(option if option.startswith("--") else option[:2])
+            near = get_close_matches(option, self._option_string_actions, 1, 0.75)
+            if ours is not None:
+                message = f"unrecognized arguments: {option} (here it is {ours})"
+            elif near:
                 message = f"{message} (is {near[0]} meant?)"
         raise UsageError(f"{message}; see hyper --help")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import NamedTuple
 
 import pytest
 
 from hyper import __version__
-from hyper.cli.arguments import Options, read_arguments
+from hyper.cli.arguments import CURLS, Options, read_arguments
 from hyper.cli.failing import UsageError
 from hyper.cli.items import read_items
 from hyper.cli.request import make_request
@@ -228,6 +229,12 @@ def test_options_may_stand_anywhere() -> None:
         (["x.org", "--zzz"], "unrecognized arguments: --zzz; see hyper --help"),
         (["x.org", "--deb"], "unrecognized arguments: --deb (is --debug meant?); see hyper --help"),
         (["x.org", "--folow"], "unrecognized arguments: --folow (is --follow meant?)"),
+        (["x.org", "--get-it"], "unrecognized arguments: --get-it; see hyper --help"),
+        (["-X", "POST", "x.org"], "unrecognized arguments: -X (here it is METHOD before the URL)"),
+        (["-XPOST", "x.org"], "unrecognized arguments: -XPOST (here it is METHOD before the URL)"),
+        (["x.org", "-H", "A: b"], "unrecognized arguments: -H (here it is Name:value behind"),
+        (["x.org", "--data", "a=b"], "--data (here it is name=value, @FILE or --raw BODY); see"),
+        (["x.org", "--insecure"], "unrecognized arguments: --insecure (here it is --verify no)"),
     ],
 )  # fmt: skip
 def test_mistakes_say_what_to_write(words: list[str], says: str) -> None:
@@ -236,6 +243,13 @@ def test_mistakes_say_what_to_write(words: list[str], says: str) -> None:
 
     assert says in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_what_curl_calls_otherwise_is_none_of_our_options_and_leads_to_one() -> None:
+    for theirs, ours in CURLS.items():
+        with pytest.raises(UsageError, match=re.escape(f"(here it is {ours})")):
+            ask("x.org", theirs)
+        assert set(re.findall("--[a-z-]+", ours)) <= set(ALL.split())
 
 
 @pytest.mark.parametrize("option", ["--help", "-h", "--version"])
