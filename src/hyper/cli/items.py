@@ -84,10 +84,10 @@ def read_items(words: list[str]) -> Items:
 
 
 def _read(word: str, items: Items) -> None:
-    if re.match("https?://", word):
+    if re.match("https?://|demo:/", word):
         raise UsageError(
-            f"{word!r} stands where a request item should; is the word before it a method in "
-            "capitals?"
+            f"{word!r} stands where a request item should: the URL comes first; is the word "
+            "before it a method in capitals?"
         )
     if re.match(":[A-Za-z]", word):
         items.headers.append(_pseudo(word))

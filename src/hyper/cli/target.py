@@ -50,9 +50,11 @@ def read_url(url: str, query: list[tuple[str, str]]) -> Target:
     """Understand a URL as people write it, and add parameters. Raises UsageError."""
     if any(sign < " " or sign == "\x7f" for sign in url):
         raise UsageError(f"the URL {url!r} has control characters in it; percent-encode them")
-    if url.startswith("demo:"):
+    if url[:5].lower() == "demo:":
         # The demo's own host and port come with the demo.
-        full = "demo://demo/" + url.removeprefix("demo:").lstrip("/")
+        full = "demo://demo/" + url[5:].lstrip("/")
+    elif re.match(r"https?:(?!//|\d+(/|$))", url, re.IGNORECASE):
+        raise UsageError(f"the URL {url!r} lacks // behind its scheme; write https://HOST/PATH")
     elif re.match("[A-Za-z][A-Za-z0-9+.-]*://", url):
         full = url
     elif re.match(r":(\d|/|$)", url):
@@ -71,6 +73,8 @@ def read_url(url: str, query: list[tuple[str, str]]) -> Target:
         raise UsageError(
             f"the scheme of {url!r} is not spoken here; there are https://, http:// and demo:/"
         )
+    if host and "=" in host:
+        raise UsageError(f"{url!r} stands where the URL should; request items come behind that")
     if not host or port == 0:
         raise UsageError(f"the URL {url!r} has no host, or port 0; write https://HOST[:PORT]/PATH")
     path = _path(parts.path, parts.query, query)

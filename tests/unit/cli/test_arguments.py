@@ -89,6 +89,8 @@ def test_a_url_is_enough() -> None:
         ("demo:", "demo", "demo", None, "/"),
         ("demo:get", "demo", "demo", None, "/get"),
         ("demo://get", "demo", "demo", None, "/get"),
+        ("DEMO:/Get", "demo", "demo", None, "/Get"),
+        ("http:8443/x", "https", "http", 8443, "/x"),
     ],
 )  # fmt: skip
 def test_urls(url: str, scheme: str, host: str, port: int | None, path: str) -> None:
@@ -197,6 +199,12 @@ def test_options_may_stand_anywhere() -> None:
         (["x.org", ":authority:"], "':authority:' is not a pseudo-header with its value"),
         (["x.org", ":path=x"], "':path=x' is not a pseudo-header with its value"),
         (["brew", "https://x.org"], "is the word before it a method in capitals?"),
+        (["demo:/get", "demo:/ip"], "'demo:/ip' stands where a request item should"),
+        (["a=b", "https://x.org"], "stands where a request item should: the URL comes first"),
+        (["a=b", "c=d"], "'a=b' stands where the URL should; request items come behind that"),
+        (["https:/x.org"], "'https:/x.org' lacks // behind its scheme; write https://HOST/PATH"),
+        (["HTTPS:x.org/8"], "lacks // behind its scheme"),
+        (["http:"], "lacks // behind its scheme"),
         (["ftp://x.org"], "not spoken here; there are https://, http:// and demo:/"),
         (["https://me:secret@x.org/"], "user name in it"),
         (["me@x.org"], "user name in it"),
