@@ -240,13 +240,21 @@ def test_a_watched_response_is_read_even_if_it_is_not_shown(tmp_path: Path) -> N
     [
         ("trace.pdf", "end it with one of .html, .har, .json, .txt"),
         ("trace", "end it with one of"),
-        ("nowhere/trace.html", "cannot be written"),
+        ("nowhere/trace.html", "cannot be written: No such file or directory\n"),
+        ("there.html", "cannot be written: Is a directory\n"),
+        pytest.param(
+            "locked.html",
+            "cannot be written: Permission denied\n",
+            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything"),
+        ),
         (".html/trace.html/..", "end it with one of"),
     ],
 )
 def test_a_file_that_cannot_be_is_said_before_anything_is_sent(
     tmp_path: Path, capfd: Capture, name: str, complaint: str
 ) -> None:
+    (tmp_path / "there.html").mkdir()
+    (tmp_path / "locked.html").touch(0o400)
     assert main(["--trace", str(tmp_path / name), "demo:/get"]) == 1
     said = capfd.readouterr()
     assert said.out == ""

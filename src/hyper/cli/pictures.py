@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from functools import partial
@@ -102,6 +103,12 @@ def _check(path: str) -> None:
     except ValueError as error:
         raise UsageError(f"--trace: {error}") from None
     folder = os.path.dirname(path) or "."
-    there = os.path.exists(path)
-    if os.path.isdir(path) or not os.access(path if there else folder, os.W_OK):
-        raise CommandError(f"--trace: {path!r} cannot be written")
+    code = 0
+    if os.path.isdir(path):
+        code = errno.EISDIR
+    elif not os.path.isdir(folder):
+        code = errno.ENOENT
+    elif not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        code = errno.EACCES
+    if code:
+        raise CommandError(f"--trace: {path!r} cannot be written: {os.strerror(code)}")
