@@ -87,6 +87,35 @@ def test_a_server_with_nothing_but_http_2(run: Run) -> None:
     assert done.err.endswith("; if it wants TLS: https://; if HTTP/2 without TLS: --h2\n")
 
 
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--h2", "TLS: https://; if HTTP/1.1: no --h2"),
+        ("--http2", "TLS: https://; if HTTP/1.1: no --http2"),
+        ("--upgrade", "TLS: https://"),
+        ("--http1.1", "TLS: https://"),
+    ],
+)
+def test_a_port_for_tls_is_thought_of(
+    run: Run, server: InProcessServer, option: str, hint: str
+) -> None:
+    done = run(option, f"http://localhost:{server.port}/hello")
+    assert done.code == 1
+    assert done.err.count("\n") == 1
+    assert done.err.endswith(f"; if it wants {hint}\n")
+
+
+def test_who_has_spoken_http_2_wants_nothing_else(run: Run) -> None:
+    def hang_up(conversation: Conversation) -> None:
+        conversation.hear_request()
+        conversation.finish()
+
+    with RawServer(hang_up) as server:
+        done = run("--h2", f"http://127.0.0.1:{server.port}/")
+    assert done.code == 1
+    assert done.err.endswith("before the response on stream 1 was complete\n")
+
+
 def test_the_demo_takes_other_protocols_by_option(run: Run) -> None:
     assert run("demo:/get", "--headers").text.startswith("HTTP/2 200 OK\n")
     assert run("demo:/get", "--headers", "--http2").text.startswith("HTTP/2 200 OK\n")

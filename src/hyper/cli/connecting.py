@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..common.exceptions import HyperError
+from ..http20.limits import INITIAL_MAX_STREAMS
 from ..sync.connection import HTTP11Connection, HTTP20Connection, HTTPConnection
 from .arguments import Options
 from .credentials import ask_for_secret
@@ -90,18 +91,24 @@ class Client:
             turn.response = turn.connection.get_response(turn.stream_id)
         except BaseException as error:
             self.watchers.ended(turn, error)
-            if isinstance(error, HyperError) and self._may_be_of_another_mind(turn):
-                raise CommandError(
-                    f"{error}; if it wants TLS: https://; if HTTP/2 without TLS: --h2"
-                ) from error
+            wants = self._may_want(turn) if isinstance(error, HyperError) else ""
+            if wants:
+                raise CommandError(f"{error}; if it wants {wants}") from error
             raise
         turn.stream_id = turn.response.stream_id
         self.watchers.answered(turn)
         return turn
 
-    def _may_be_of_another_mind(self, turn: Turn) -> bool:
-        """Whether HTTP/1.1 was only our guess, and all that came was no head of it."""
-        return isinstance(turn.connection, HTTP11Connection) and self.options.protocol is None
+    def _may_want(self, turn: Turn) -> str:
+        """What a server may speak instead that has not said a word of what we spoke to it."""
+        connection, protocol = turn.connection, self.options.protocol
+        if connection.secure or connection.max_concurrent_streams != INITIAL_MAX_STREAMS:
+            return ""
+        if protocol in ("h2", "http2"):
+            return f"TLS: https://; if HTTP/1.1: no --{protocol}"
+        if protocol is None and isinstance(connection, HTTP11Connection):
+            return "TLS: https://; if HTTP/2 without TLS: --h2"
+        return "TLS: https://" if protocol else ""
 
     def _made(self, target: Target) -> HTTPConnection:
         options = self.options
