@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import ssl
 from base64 import b64encode
 
@@ -150,3 +152,25 @@ def test_without_a_proxy_nothing_can_be_said_to_one() -> None:
     connection = HTTP20Connection("h", proxy_host="user:secret@proxy.example")
     assert (connection.proxy_host, connection.proxy_port) == ("proxy.example", 8080)
     assert "secret" not in repr(connection)
+
+
+@pytest.mark.parametrize("kind", [HTTP20Connection, HTTP11Connection])
+@pytest.mark.parametrize(
+    ("proxy", "says"),
+    [
+        ("127.0.0.1:{}", "cannot connect to proxy 127.0.0.1:{}: "),
+        ("nobody.invalid:{}", "no address for proxy host 'nobody.invalid': "),
+        ("a..b:{}", "proxy host 'a..b' is not a valid name: "),
+    ],
+)
+def test_a_proxy_that_is_not_there_is_called_a_proxy(
+    kind: type[HTTPConnection], proxy: str, says: str
+) -> None:
+    """Whoever reads it may not know that there is one: the environment may say so."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with (
+        kind("example.org", 80, proxy_host=proxy.format(port), timeout=10) as connection,
+        pytest.raises((OSError, ValueError), match=re.escape(says.format(port))),
+    ):
+        connection.request("GET", "/")

@@ -164,7 +164,7 @@ def test_what_comes_behind_the_answer_is_the_servers() -> None:
 def test_a_proxy_that_is_not_there(ask: Asking) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(ConnectionRefusedError, match=f"cannot connect to 127.0.0.1:{port}: "):
+    with pytest.raises(ConnectionRefusedError, match=f"cannot connect to proxy 127.0.0.1:{port}: "):
         ask(port)
 
 

@@ -83,6 +83,7 @@ def connect(
     alpn: Sequence[str] = ALPN_PROTOCOLS,
     source_address: tuple[str, int] | None = None,
     note: Note | None = None,
+    role: str = "",
 ) -> Transport:
     """Connect to the first address of ``host`` that answers; with a context, over TLS.
 
@@ -94,6 +95,7 @@ def connect(
     alpn             what to offer; the context itself is left as it was
     source_address   the local host and port to connect from
     note             told of addresses, of the one that answered, and of TLS
+    role             what errors call the host, if it is not the one that is asked: ``"proxy "``
 
     Every error names host and port: socket.gaierror if the name has no address; OSError, such
     as ConnectionRefusedError, if no address answered, with what each of them said; TimeoutError
@@ -105,8 +107,8 @@ def connect(
     host = ascii_host(_without_brackets(host))
     began = monotonic()
     deadline = None if timeout is None else began + timeout
-    where = place(host, port)
-    addresses = _addresses(host, port)
+    where = role + place(host, port)
+    addresses = _addresses(host, port, role)
     if note is not None:
         note("resolved", tuple(place(*address[:2]) for _, address in addresses))
     sock = _race(addresses, where, began, deadline, source_address)
@@ -208,7 +210,7 @@ def _server_name(host: str) -> str:
     return name.removesuffix(".")
 
 
-def _addresses(host: str, port: int) -> list[Address]:
+def _addresses(host: str, port: int, role: str = "") -> list[Address]:
     """The addresses of a host, families taking turns, the resolver's favourite first.
 
     The resolver sorts by RFC 6724; what is interleaved is RFC 8305 §4.
@@ -217,10 +219,10 @@ def _addresses(host: str, port: int) -> list[Address]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise socket.gaierror(
-            error.errno, f"no address for host {host!r}: {error.strerror}"
+            error.errno, f"no address for {role}host {host!r}: {error.strerror}"
         ) from None
     except UnicodeError as error:  # from a codec, for labels that are empty or too long
-        raise ValueError(f"host {host!r} is not a valid name: {error}") from None
+        raise ValueError(f"{role}host {host!r} is not a valid name: {error}") from None
     families: dict[socket.AddressFamily, list[Address]] = {}
     for family, _, _, _, address in dict.fromkeys(found):
         families.setdefault(family, []).append((family, address))

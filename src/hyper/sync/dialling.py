@@ -264,7 +264,9 @@ class Dialler:
             )
         else:
             began = monotonic()
-            transport = connect(proxy.host, proxy.port, timeout=timeout, note=self._note)
+            transport = connect(
+                proxy.host, proxy.port, timeout=timeout, note=self._note, role="proxy "
+            )
             if not self._forwarded:
                 name = ascii_host(self.host)
                 open_tunnel(transport, proxy, ascii_host(host), port, _left(timeout, began))
