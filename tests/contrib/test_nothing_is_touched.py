@@ -10,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import requests
 import urllib3
 
@@ -105,3 +106,44 @@ def test_the_distribution_brings_no_file_outside_of_its_own_package() -> None:
     project = tomllib.loads(text)
     assert project["tool"]["hatch"]["build"]["targets"]["wheel"] == {"packages": ["src/hyper"]}
     assert project["project"]["dependencies"] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [
+        ("hyper.contrib.requests", "requests"),
+        ("hyper.contrib.urllib3", "urllib3"),
+        ("hyper.contrib.httpie", "httpie"),
+        ("hyper.contrib.httpx", "httpx"),
+    ],
+)
+def test_what_is_missing_is_named_and_how_to_get_it(module: str, package: str) -> None:
+    code = f"""
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name in ({package!r}, "httpx2"):
+            raise ModuleNotFoundError("No module named " + name, name=name)
+sys.meta_path.insert(0, Finder())
+try:
+    import {module}
+except ImportError as error:
+    print(error)
+"""
+    said = python(code)
+    assert said.startswith("hyper.contrib.")
+    assert f" needs {package}" in said
+    assert "install" in said
+
+
+def test_what_is_missing_of_a_package_is_none_of_our_business() -> None:
+    """It is there, but broken: to install it again may not help."""
+    code = """
+import sys
+sys.modules["urllib3.connectionpool"] = None
+try:
+    import hyper.contrib.urllib3
+except ImportError as error:
+    print(error)
+"""
+    assert "needs" not in python(code)

@@ -10,13 +10,16 @@ import ssl
 import sys
 from typing import Any, Final
 
-from httpie.adapters import HTTPAdapter
-from httpie.context import Environment
-from httpie.plugins import TransportPlugin
-from httpie.ssl_ import HTTPieCertificate
-from urllib3.util.ssl_ import create_urllib3_context
+from . import needing
 
-from .requests import HTTP20Adapter
+with needing("httpie", __name__):
+    from httpie.adapters import HTTPAdapter
+    from httpie.context import Environment
+    from httpie.plugins import TransportPlugin
+    from httpie.ssl_ import HTTPieCertificate
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    from .requests import HTTP20Adapter
 
 __all__ = ["HTTP20TransportPlugin"]
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from requests.adapters import DEFAULT_POOLBLOCK, DEFAULT_POOLSIZE, DEFAULT_RETRIES, HTTPAdapter
-from urllib3.util import Retry
-
 from ..http20.window import BaseFlowControlManager
-from .urllib3 import use_http20
+from . import needing
+
+with needing("requests", __name__):
+    from requests.adapters import DEFAULT_POOLBLOCK, DEFAULT_POOLSIZE, DEFAULT_RETRIES, HTTPAdapter
+    from urllib3.util import Retry
+
+    from .urllib3 import use_http20
 
 __all__ = ["HTTP20Adapter"]
 

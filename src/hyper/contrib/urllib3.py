@@ -15,22 +15,25 @@ from io import TextIOBase
 from typing import Any, Final, cast
 from weakref import finalize
 
-import urllib3
-from urllib3 import connectionpool, poolmanager
-from urllib3._version import __version__
-from urllib3.connection import HTTPSConnection as StockConnection
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError
-from urllib3.response import HTTPResponse as StockResponse
-from urllib3.util import SKIP_HEADER, Timeout, ssl_
-from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs, resolve_ssl_version
-
 from ..common.exceptions import HyperError
 from ..common.fields import refuse_pseudo_headers
 from ..http20.exceptions import H2NotNegotiatedError
 from ..http20.window import BaseFlowControlManager
 from ..sync.transport import TLSTransport, Transport
-from .urllib3_engine import Engine, Offer, Request, Shared, Sight, declined
-from .urllib3_response import Body, HTTPResponse
+from . import needing
+
+with needing("urllib3", __name__):
+    import urllib3
+    from urllib3 import connectionpool, poolmanager
+    from urllib3._version import __version__
+    from urllib3.connection import HTTPSConnection as StockConnection
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError
+    from urllib3.response import HTTPResponse as StockResponse
+    from urllib3.util import SKIP_HEADER, Timeout, ssl_
+    from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs, resolve_ssl_version
+
+    from .urllib3_engine import Engine, Offer, Request, Shared, Sight, declined
+    from .urllib3_response import Body, HTTPResponse
 
 __all__ = [
     "HTTPResponse",
