@@ -50,6 +50,7 @@ from .common.exchange import Exchange, Fields
 from .http20.protocol import HTTP20Protocol
 from .sync.dial import place
 from .sync.dialling import asked_for_trace
+from .sync.forking import note_heir
 from .sync.gateway import GatewaySocket
 from .sync.pool import Pool, Shared
 from .sync.pump import Pump
@@ -254,6 +255,12 @@ class SSLContext(ssl.SSLContext):
         self._own_certificate: object = None
         self._pool: Pool = Pool()
         super().set_alpn_protocols(list(_HTTP11))
+        note_heir(self)
+
+    def _inherit(self) -> None:
+        """In the child of a fork: whoever changed the offer is not here to set it back."""
+        self._offering = allocate_lock()
+        super().set_alpn_protocols(list(self._offer))
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
         """Say what to offer where this does not decide about it; see the class."""
@@ -403,6 +410,16 @@ def _translating(context: ssl.SSLContext, **options: Any) -> SSLContext:
 _installing = allocate_lock()
 _former: Callable[..., ssl.SSLContext] | None = None
 _ours: Callable[..., ssl.SSLContext] | None = None
+
+
+def _renew_lock() -> None:
+    """In the child of a fork: whoever held it is not here, and would keep it for ever."""
+    global _installing
+    _installing = allocate_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def install(*, share: bool = False, http11_hosts: Iterable[str] = ()) -> None:

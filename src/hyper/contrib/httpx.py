@@ -28,6 +28,7 @@ from ..common.fields import refuse_pseudo_headers
 from ..http20.exceptions import H2NotNegotiatedError
 from ..http20.window import BaseFlowControlManager
 from ..sync.connection import HTTP20Connection
+from ..sync.forking import note_heir
 from ..sync.pushes import HTTP20Push
 from ..tls import Path, init_context
 
@@ -123,6 +124,11 @@ class HTTP2Transport(BaseTransport):
         self._lock = Lock()
         self._lines: OrderedDict[_Origin, _Line] = OrderedDict()
         self._others: dict[str, Any] = {}  # HTTP/1.1, by package
+        note_heir(self)
+
+    def _inherit(self) -> None:
+        """In the child of a fork: whoever held the lock is not here."""
+        self._lock = Lock()
 
     def handle_request(self, request: Any) -> Any:
         """Send a request and wait for the head of its response. Raises what the package raises."""

@@ -19,6 +19,7 @@ from urllib3.util.ssltransport import SSLTransport
 from ..http20.exceptions import H2NotNegotiatedError
 from ..http20.window import BaseFlowControlManager
 from ..sync.connection import HTTP20Connection
+from ..sync.forking import note_heir
 from ..sync.response import HTTP20Response
 from ..sync.transport import Transport
 from ..tls import ALPN_PROTOCOLS
@@ -157,6 +158,11 @@ class Shared:
         # guarded: adding to a set and discarding from it are atomic.
         self._leases: set[object] = set()
         self._retired = False
+        note_heir(self)
+
+    def _inherit(self) -> None:
+        """In the child of a fork: whoever held the lock is not here."""
+        self._lock = RLock()
 
     def engine(self, face: HTTPSConnection) -> Engine:
         way = face._way()

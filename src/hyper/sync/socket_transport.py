@@ -113,6 +113,11 @@ class SSLSocketTransport(Transport):
                 self._let_go()
         return True
 
+    def _inherit(self) -> None:
+        super()._inherit()
+        # ``side`` may still be asked, and whoever was inside is not here.
+        self._crypto = allocate_lock()
+
     def _end_writing(self) -> None:
         # unwrap() would also like to see the peer's close_notify, and says so.
         with self._crypto, suppress(OSError, ValueError):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from _thread import allocate_lock
 from collections.abc import Callable
 from typing import Final
+from weakref import WeakSet
 
 from .events import (
     Answered,
@@ -168,6 +170,7 @@ class Timeline:
         self._octets = 0
         self.now = 0.0
         self._open: dict[tuple[int, int], StreamRecord] = {}
+        _alive.add(self)
 
     def add(self, event: Event) -> None:
         """Take in an event; any thread may."""
@@ -286,3 +289,16 @@ class Timeline:
             stream = self._open[connection, number] = StreamRecord(connection, number, method, url)
             self.streams.append(stream)
         return stream
+
+
+# For the child of a fork, in which no thread is left that could open a lock it holds.
+_alive: WeakSet[Timeline] = WeakSet()
+
+
+def _renew_locks() -> None:
+    for timeline in list(_alive):
+        timeline.lock = allocate_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)

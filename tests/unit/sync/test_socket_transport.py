@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
@@ -15,6 +16,7 @@ import pytest
 from hyper.sync.socket_transport import SSLSocketTransport
 
 from ...certificates import Certificates
+from ...threads.forking import child_gets_through, held_elsewhere
 from .wires import tcp_pair
 
 
@@ -174,3 +176,18 @@ def test_it_does_not_block_whatever_the_socket_did(wire: Wire) -> None:
     assert transport._socket.gettimeout() == 0
     assert isinstance(peer, socket.socket)
     assert transport.read() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
+def test_in_the_child_of_a_fork_it_can_be_asked_about_its_tls(wire: Wire) -> None:
+    """Another thread of the parent may be reading; here there is nobody, and no connection."""
+    transport, peer = wire
+    with held_elsewhere(transport._crypto):
+        assert child_gets_through(lambda: transport.side("version")() is None)
+    assert transport.side("version")() == "TLSv1.3"
+    transport.write(b"still ours")
+    assert peer.recv(100) == b"still ours"
+    # The same without a fork, since nothing can look into its child.
+    crypto = transport._crypto
+    transport._inherit()
+    assert transport._crypto is not crypto and transport.closed
