@@ -17,6 +17,8 @@ import pytest
 
 import hyper
 
+from .servers import InProcessServer
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -137,6 +139,54 @@ def test_nothing_is_required_beside_python(metadata: importlib.metadata.PackageM
     required = metadata.get_all("requires-dist") or []
     assert len(required) > 10, "the extras at least"
     assert [line for line in required if "extra ==" not in line] == []
+
+
+def test_no_version_of_python_or_of_a_package_is_too_new() -> None:
+    """R29: whoever pins what is newest today breaks tomorrow's installations."""
+    project = PROJECT["project"]
+    wanted = [line for extra in project["optional-dependencies"].values() for line in extra]
+    wanted = [line.partition(";")[0] for line in [*project["dependencies"], *wanted]]
+    assert sum(">=" in line for line in wanted) > 10
+    assert [line for line in wanted if set(re.findall("[<>=!~]+", line)) - {">="}] == []
+    assert project["requires-python"] == ">=3.11"
+
+
+def test_a_new_python_finds_nothing_that_it_warns_of(tmp_path: Path) -> None:
+    """R29: what one Python warns of, another one has no longer.
+
+    Each file is compiled anew, and each module of ours imported that needs no other package.
+    """
+    code = (
+        "import hyper, importlib, pkgutil\n"
+        "for each in pkgutil.walk_packages(hyper.__path__, 'hyper.'):\n"
+        "    if not each.name.endswith('__main__') and '.contrib.' not in each.name:\n"
+        "        importlib.import_module(each.name)\n"
+        "        print(each.name)\n"
+    )
+    fresh = f"-Xpycache_prefix={tmp_path}"
+    done = python("-W", "error", "-X", "dev", fresh, "-c", code)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert {"hyper.hpack.decoder", "hyper.sync.pump", "hyper.trace.page"} <= {*done.stdout.split()}
+    folder = str(Path(hyper.__file__).parent)
+    done = python("-W", "error", fresh, "-m", "compileall", "-q", "-f", folder)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_other_packages_for_http_2_cannot_break_it(server: InProcessServer, tmp_path: Path) -> None:
+    """R29: hyper 0.7 stood on some of these, and did not survive their next versions."""
+    for name in ("enum34", "h11", "h2", "hpack", "hyperframe", "priority", "rfc3986"):
+        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} has changed')\n")
+    code = (
+        "import sys\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "from hyper import HTTP11Connection, HTTP20Connection\n"
+        "for kind in HTTP11Connection, HTTP20Connection:\n"
+        "    with kind('localhost', int(sys.argv[2]), timeout=20) as connection:\n"
+        "        connection.request('GET', '/hello')\n"
+        "        print(connection.get_response().read().decode())\n"
+    )
+    done = python("-c", code, str(tmp_path), str(server.plain_port))
+    assert (done.stdout, done.stderr) == ("hello, world\n" * 2, "")
 
 
 def test_the_published_extras_are_the_documented_ones() -> None:

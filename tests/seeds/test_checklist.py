@@ -351,6 +351,10 @@ SYMPTOMS: dict[int, tuple[str, list[str]]] = {
         "a response that breaks off spins or hangs",
         [REGRESSIONS + "a_response_that_breaks_off_costs_no_processor_time_and_nobody_hangs"],
     ),
+    15: (
+        "an event loop is starved",
+        [REGRESSIONS + "an_event_loop_is_not_starved_by_requests_in_flight"],
+    ),
     16: (
         "memory grows with closed streams",
         [
@@ -439,7 +443,15 @@ SYMPTOMS: dict[int, tuple[str, list[str]]] = {
             "flow/test_volume.py::test_2_gib_in_odd_frames_leave_the_windows_where_they_were",
         ],
     ),
-    29: ("other packages' pins break it", [PACKAGE + "nothing_is_required_beside_python"]),
+    29: (
+        "a new Python, or another package's version, breaks it",
+        [
+            PACKAGE + "nothing_is_required_beside_python",
+            PACKAGE + "no_version_of_python_or_of_a_package_is_too_new",
+            PACKAGE + "a_new_python_finds_nothing_that_it_warns_of",
+            PACKAGE + "other_packages_for_http_2_cannot_break_it",
+        ],
+    ),
     30: (
         "one package changes another",
         [PROMISES + "importing_hyper_changes_nothing_of_anybody_elses"],
@@ -453,8 +465,8 @@ SYMPTOMS: dict[int, tuple[str, list[str]]] = {
     ),
 }
 
-#: Symptoms of what the native door is not: an event loop, and a pool that opens more connections.
-ELSEWHERE = {15, 31}
+#: A symptom of what the native door is not: a pool that opens more connections.
+ELSEWHERE = {31}
 
 
 def exists(name: str) -> bool:

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
+import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import hpack
 import pytest
@@ -18,7 +22,7 @@ from hyper import HTTP20Connection
 from hyper.common.exceptions import HyperError
 from hyper.hpack import Decoder
 
-from ..faults.rawserver import Conversation, RawServer
+from ..faults.rawserver import PATIENCE, Conversation, RawServer
 from ..peer import frame
 from ..servers import InProcessServer
 
@@ -122,6 +126,65 @@ def test_a_response_that_breaks_off_costs_no_processor_time_and_nobody_hangs(
         assert not isinstance(caught.value, TimeoutError)
         assert time.thread_time() - spent < 0.5
         assert time.monotonic() - began < 4
+
+
+def test_an_event_loop_is_not_starved_by_requests_in_flight() -> None:
+    """R15: 100 % of a processor while many were in flight, and nothing left for the loop.
+
+    hyper has no loop, so programs that have one ask in threads of theirs. The server answers when
+    the loop says so, and that is once all those threads have been seen to do nothing at all.
+    """
+    many, rounds = 32, 3
+    heard, word = threading.Barrier(2), threading.Event()
+    calls = [0]
+
+    def script(conversation: Conversation) -> None:
+        asked = [conversation.hear_request()]
+        for _ in range(rounds):
+            asked += [conversation.hear() for _ in range(many - len(asked))]
+            heard.wait(PATIENCE)
+            assert word.wait(4 * PATIENCE)
+            word.clear()
+            for stream_id in asked:
+                conversation.head(stream_id)
+                conversation.data(stream_id, b"%d" % stream_id, end=True)
+            asked = []
+        conversation.linger()
+
+    def ask() -> bool:
+        stream_id = connection.request("GET", "/")
+        return connection.get_response(stream_id).read() == b"%d" % stream_id
+
+    def count(*_: object) -> None:
+        calls[0] += 1
+
+    async def nothing_is_done() -> bool:
+        before = calls[0]
+        for _ in range(25):
+            await asyncio.sleep(0.01)
+        return calls[0] == before
+
+    async def program(threads: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(rounds):
+            asked = [loop.run_in_executor(threads, ask) for _ in range(many)]
+            await asyncio.to_thread(heard.wait, PATIENCE)
+            for _ in range(20):
+                if await nothing_is_done():
+                    break
+            else:
+                pytest.fail("threads that wait are at work all the time")
+            word.set()
+            assert await asyncio.gather(*asked) == [True] * many
+        assert calls[0] > rounds * many, "this counts what they do"
+
+    with (
+        RawServer(script) as server,
+        HTTP20Connection(server.address, secure=False, timeout=4 * PATIENCE) as connection,
+        ThreadPoolExecutor(many, initializer=sys.setprofile, initargs=(count,)) as threads,
+    ):
+        asyncio.run(asyncio.wait_for(program(threads), 8 * PATIENCE))
+        assert server.connections == 1
 
 
 def test_a_large_field_block_is_decoded_in_linear_time() -> None:
