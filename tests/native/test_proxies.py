@@ -15,6 +15,7 @@ from hyper.common.exceptions import ProxyError
 
 from ..servers import InProcessServer
 from ..servers.proxy import SmallProxy
+from .scripted import ScriptedServer, Talk
 
 BASIC = "Basic " + b64encode(b"user:pass:word").decode()
 
@@ -55,6 +56,28 @@ def test_http_2_in_cleartext_goes_through_a_tunnel(server: InProcessServer) -> N
         assert connection.request("GET", "/hello") == 1
         assert connection.get_response().read() == b"hello, world"
         assert proxy.heard[0].startswith("CONNECT ")
+
+
+def test_a_server_in_cleartext_may_speak_before_we_know_that_the_tunnel_stands() -> None:
+    """RFC 9113 §3.4: what comes in one piece with the proxy's answer is the server's SETTINGS."""
+
+    def script(talk: Talk) -> None:
+        assert talk.hear_head().method == "CONNECT"
+        talk.say(b"HTTP/1.1 200 Connected\r\n\r\n", b"\0\0\0\4\0\0\0\0\0")
+        talk.until(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        while (head := talk.octets(9))[3] != 1:  # HEADERS
+            talk.octets(int.from_bytes(head[:3]))
+        talk.say(b"\0\0\1\1\5\0\0\0\1\x88")  # :status 200
+        talk.until(b"never")
+
+    with (
+        ScriptedServer(script) as proxy,
+        HTTP20Connection(
+            "origin.example", 80, proxy_host=f"127.0.0.1:{proxy.port}", timeout=10
+        ) as connection,
+    ):
+        connection.request("GET", "/")
+        assert connection.get_response().status == 200
 
 
 @pytest.mark.parametrize("kind", [HTTPConnection, HTTP11Connection])

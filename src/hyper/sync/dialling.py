@@ -269,7 +269,14 @@ class Dialler:
             )
             if not self._forwarded:
                 name = ascii_host(self.host)
-                open_tunnel(transport, proxy, ascii_host(host), port, _left(timeout, began))
+                open_tunnel(
+                    transport,
+                    proxy,
+                    ascii_host(host),
+                    port,
+                    _left(timeout, began),
+                    we_begin=context is not None,
+                )
                 if context is not None:
                     transport = start_tls(
                         transport,

@@ -86,9 +86,18 @@ class Proxy:
 
 
 def open_tunnel(
-    transport: Transport, proxy: Proxy, host: str, port: int, timeout: float | None
+    transport: Transport,
+    proxy: Proxy,
+    host: str,
+    port: int,
+    timeout: float | None,
+    *,
+    we_begin: bool = True,
 ) -> None:
     """Have the proxy connect ``transport`` to ``host`` and ``port``; closed if it does not.
+
+    ``we_begin``: what comes behind the proxy's answer is not the server's, which speaks only after
+    us, as with TLS. Where HTTP/2 is spoken in cleartext that is not so (RFC 9113 §3.4).
 
     Raises ProxyError when it refuses, or answers something that is neither HTTP nor SOCKS;
     TimeoutError after ``timeout`` seconds.
@@ -112,7 +121,7 @@ def open_tunnel(
         # How long a head and how many interim ones there may be, is the protocol's business; the
         # page behind a refusal is not read.
         while exchange.headers is None and exchange.error is None:
-            data = transport.read()
+            data = transport.read() if we_begin else _octet(transport)
             if data is None:
                 if not transport.wait_readable(deadline):
                     raise _timed_out(proxy, target, timeout)
@@ -152,6 +161,14 @@ def open_tunnel(
     except BaseException:
         transport.close()
         raise
+
+
+def _octet(transport: Transport) -> bytes | None:
+    """One octet, since nothing that was read can be given back; as ``Transport.read`` else."""
+    try:
+        return transport._recv(1)
+    except BlockingIOError:
+        return None
 
 
 def _timed_out(proxy: Proxy, target: str, timeout: float | None) -> TimeoutError:
