@@ -65,8 +65,8 @@ INNER: tuple[Named, ...] = (
         "sync/response.py",
         (
             "what had arrived is kept",
-            "            error.partial = self._partial  # type: ignore[attr-defined]\n",
-            "",
+            "error.partial = self._partial  # type: ignore[attr-defined]",
+            "pass",
             "a_whole_read_of_half_a_body_fails_each_time_and_has_the_half",
         ),
     ),
