@@ -92,6 +92,16 @@ class HTTPConnection(Piecewise):
         expect_timeout: float = 1.0,
         trace: Trace | None = None,
     ) -> None:
+        for name, value, fits, wanted in (
+            ("ssl_context", ssl_context, isinstance(ssl_context, SSLContext), "an ssl.SSLContext"),
+            ("window_manager", window_manager, callable(window_manager), "a class"),
+            ("limits", limits, isinstance(limits, Limits), "a hyper.http20.limits.Limits"),
+            ("trace", trace, callable(trace), "a function of a direction and octets"),
+        ):
+            if value is not None and not fits:
+                raise TypeError(f"{name} has to be {wanted}, not a {type(value).__name__}")
+        if force_proto not in (None, "h2"):
+            raise ValueError(f"force_proto is 'h2' or nothing, not {force_proto!r}")
         self.host, self.port = host_and_port(host, port, self._default_port)
         self.secure = (ssl_context is not None or self.port == 443) if secure is None else secure
         self.ssl_context = ssl_context
@@ -114,6 +124,8 @@ class HTTPConnection(Piecewise):
         self.proxy_port = proxy_port
         self.proxy_headers = proxy_headers
         pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        if len(pair) != 2:
+            raise ValueError(f"a timeout is a number, or a pair of them, and not {timeout!r}")
         connect_timeout, response_timeout = (_seconds(each) for each in pair)
 
         self._origin = Origin(self.host, self.port, secure=self.secure)
@@ -407,7 +419,8 @@ class HTTPConnection(Piecewise):
                 f"request() first, or give a stream id (there are: {waiting})"
             )
         return ValueError(
-            f"no response on stream {stream_id} is waiting to be asked for (there are: {waiting})"
+            f"no response on stream {stream_id!r} is waiting to be asked for, which each is once "
+            f"(there are: {waiting})"
         )
 
 
@@ -477,7 +490,11 @@ class HTTP11Connection(HTTPConnection):
 
 
 def _seconds(timeout: float | None) -> float | None:
-    if timeout is not None and not timeout > 0:
+    try:
+        fits = timeout is None or timeout > 0
+    except TypeError:
+        raise TypeError(f"a timeout is a number of seconds or None, not {timeout!r}") from None
+    if not fits:
         raise ValueError(
             f"a timeout must be more than 0 seconds, not {timeout!r}; None is no limit"
         )

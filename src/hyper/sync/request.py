@@ -187,7 +187,7 @@ class Origin:
             and not (never_index or piecewise)
         ):
             plain = (method, url)
-        method = octets(method)
+        method = octets(method, "as method")
         head = self._bare if headers is None else self._head(headers)
         fields, pseudo, declared, expects, last = head
         body: Body | None = None
@@ -208,7 +208,7 @@ class Origin:
             expects = False
         scheme = self._scheme
         authority = self._authority
-        path = octets(url) or b"/"
+        path = octets(url, "as url") or b"/"
         if pseudo:
             method = pseudo.get(b":method", method)
             scheme = pseudo.get(b":scheme", scheme)
@@ -225,6 +225,9 @@ class Origin:
         if last:
             asked.last = True
         if never_index:
+            if isinstance(never_index, str | bytes):
+                # Its letters are names as well, and would be taken for them without a word.
+                raise TypeError("never_index takes names, ['authorization'], not a single one")
             asked.never_index = frozenset(octets(name).lower() for name in never_index)
         if plain is not None:
             if len(self.plain) >= MAX_REMEMBERED_REQUESTS:
@@ -263,6 +266,10 @@ class Origin:
 
 def host_and_port(host: str, port: int | None, default: int = 443) -> tuple[str, int]:
     """Take ``name``, ``name:port``, ``[::1]``, ``[::1]:port`` or a bare IPv6 address apart."""
+    if not isinstance(host, str):
+        raise TypeError(f"a host is a str, 'name' or 'name:port', not {host!r}")
+    if port is not None and not isinstance(port, int):
+        raise TypeError(f"a port is an int, not {port!r}")
     if any(sign in host for sign in "/@?#"):
         raise ValueError(
             f"host {host!r} is not a host; give 'name' or 'name:port', and the path to request()"
@@ -296,19 +303,33 @@ def _authority(host: str, port: int | None) -> bytes:
     return (name if port is None else f"{name}:{port}").encode()
 
 
-def octets(text: Any) -> bytes:
+def octets(text: Any, where: str = "here") -> bytes:
     if isinstance(text, str):
         return text.encode()
     if isinstance(text, bytes):
         return text
     if isinstance(text, int):
         return b"%d" % text
-    raise TypeError(f"str or bytes is wanted here, not {type(text).__name__}")
+    raise TypeError(f"str or bytes is wanted {where}, not {type(text).__name__}")
 
 
 def _pairs(headers: Any) -> list[tuple[bytes, bytes]]:
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return [(octets(name).lower(), octets(value)) for name, value in pairs]
+    fields = []
+    for pair in headers.items() if isinstance(headers, Mapping) else headers:
+        try:
+            name, value = pair
+            if isinstance(pair, str | bytes):
+                raise TypeError  # two letters are not meant as a name and its value
+        except (TypeError, ValueError):
+            kind = type(pair).__name__
+            raise TypeError(
+                f"headers are a mapping, or pairs of name and value; {kind} is no such pair"
+            ) from None
+        try:
+            fields.append((octets(name).lower(), octets(value)))
+        except TypeError as error:
+            raise TypeError(f"header {name!r}: {error}") from None
+    return fields
 
 
 def _on_the_wire(pairs: tuple[tuple[Any, Any], ...]) -> _Head:

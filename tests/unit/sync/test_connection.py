@@ -181,6 +181,29 @@ def test_a_timeout_is_more_than_nothing(timeout: Any) -> None:
         HTTP20Connection("h", timeout=timeout)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"host": None}, "a host is a str, 'name' or 'name:port', not None"),
+        ({"host": b"h"}, "not b'h'"),
+        ({"port": "443"}, "a port is an int, not '443'"),
+        ({"port": 443.0}, "a port is an int, not 443.0"),
+        ({"timeout": "3"}, "a timeout is a number of seconds or None, not '3'"),
+        ({"timeout": [1, 2]}, r"or None, not \[1, 2\]"),
+        ({"timeout": (1, 2, 3)}, "a number, or a pair of them, and not"),
+        ({"ssl_context": True}, "ssl_context has to be an ssl.SSLContext, not a bool"),
+        ({"ssl_context": "ca.pem"}, "ssl_context has to be an ssl.SSLContext, not a str"),
+        ({"window_manager": FlowControlManager(1)}, "has to be a class, not a FlowControlManager"),
+        ({"limits": {}}, "limits has to be a hyper.http20.limits.Limits, not a dict"),
+        ({"trace": "yes"}, "trace has to be a function of a direction and octets, not a str"),
+        ({"force_proto": "http2"}, "force_proto is 'h2' or nothing, not 'http2'"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_named_at_once(arguments: Any, says: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=says):
+        HTTP20Connection(**{"host": "h", **arguments})
+
+
 # Requests and responses.
 
 
@@ -209,6 +232,9 @@ def test_asking_for_what_there_is_not(playing: Playing) -> None:
     stream_id = connection.request("GET", "/")
     with pytest.raises(ValueError, match=r"no response on stream 7 .*there are: 1\)"):
         connection.get_response(7)
+    wrong: Any = "1"
+    with pytest.raises(ValueError, match=r"no response on stream '1' .*there are: 1\)"):
+        connection.get_response(wrong)
     other = Thread(connection.get_response)
     with pytest.raises(ValueError, match="there are: 1"):
         other.finish()
@@ -322,6 +348,32 @@ def test_body_and_data_are_one_thing(playing: Playing) -> None:
     connection.get_response().read()
     assert server.body(1) == b"key=value"
     assert dict(server.heads()[0])[b"content-length"] == b"9"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"method": None}, "str or bytes is wanted as method, not NoneType"),
+        ({"url": 1.5}, "str or bytes is wanted as url, not float"),
+        ({"headers": {"x": None}}, "header 'x': str or bytes is wanted here, not NoneType"),
+        ({"headers": {"x": ["a", "b"]}}, "header 'x': str or bytes is wanted here, not list"),
+        ({"headers": {None: "x"}}, "header None: str or bytes is wanted here, not NoneType"),
+        ({"headers": "x: secret"}, "mapping, or pairs of name and value; str is no such pair"),
+        ({"headers": ["x: secret"]}, "mapping, or pairs of name and value; str is no such pair"),
+        ({"headers": ["ab"]}, "str is no such pair"),
+        ({"headers": [("x", "secret", "y")]}, "tuple is no such pair"),
+        ({"headers": [5]}, "int is no such pair"),
+        ({"body": b"a", "trailers": "x"}, "str is no such pair"),
+        ({"never_index": "authorization"}, r"never_index takes names, \['authorization'\], not"),
+        ({"timeout": "3"}, "a timeout is a number of seconds or None, not '3'"),
+        ({"total_timeout": "3"}, "a timeout is a number of seconds or None, not '3'"),
+    ],
+)
+def test_words_of_a_wrong_kind_are_named(playing: Playing, arguments: Any, says: str) -> None:
+    _, connection = playing()
+    with pytest.raises(TypeError, match=says) as caught:
+        connection.request(**{"method": "POST", "url": "/", **arguments})
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
