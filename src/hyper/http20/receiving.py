@@ -140,9 +140,11 @@ class Receiver(BodyReceiver):
         """The peer's first frame must be SETTINGS (§3.4)."""
         if kind != SETTINGS or flags & ACK:
             line = data.split(b"\r\n")[0]
+            # An alert of TLS (RFC 8446 §5.1) is the answer of who was not spoken to by it.
+            but = ", but TLS" if line.startswith(b"\x15\x03") else ""
             raise ProtocolError(
                 f"the peer did not start with SETTINGS (RFC 9113 §3.4), but with {line!r}; "
-                "it may not speak HTTP/2",
+                f"it may not speak HTTP/2{but}",
                 error_code=ErrorCode.PROTOCOL_ERROR,
             )
         self._greeted = True

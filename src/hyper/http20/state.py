@@ -264,12 +264,13 @@ class ConnectionState(Protocol):
         self.accepting = False
         self.closed = True
         self.outgoing.clear()
+        hint = "" if self._greeted else "; it may not speak HTTP/2 here, or only over TLS"
         for stream in self.streams.values():
             stream.local_closed = stream.remote_closed = True
             if not stream.ended and stream.error is None:
                 stream.error = error or ConnectionError(
                     f"the peer closed the connection{self._goodbye} before the response on "
-                    f"stream {stream.id} was complete",
+                    f"stream {stream.id} was complete{hint}",
                     error_code=self._goodbye_code,
                     stream_id=stream.id,
                 )

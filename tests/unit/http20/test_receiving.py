@@ -46,7 +46,8 @@ def test_whoever_does_not_start_with_settings_does_not_speak_http2(octets: bytes
     peer.raw(octets[:5])
     assert stream.error is None
     peer.raw(octets[5:])
-    assert "may not speak HTTP/2" in str(stream.error)
+    hint = "it may not speak HTTP/2, but TLS" if octets[0] == 0x15 else "it may not speak HTTP/2"
+    assert str(stream.error).endswith(f"; {hint}")
     assert repr(octets[:40].split(b"\r\n")[0])[1:-1] in str(stream.error)
 
 

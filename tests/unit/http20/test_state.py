@@ -11,7 +11,7 @@ from hyper.http20 import limits
 from hyper.http20.exceptions import ConnectionError, ErrorCode, ProtocolError
 from hyper.http20.protocol import HTTP20Protocol
 from hyper.http20.window import BaseFlowControlManager, FlowControlManager
-from tests.peer import Peer, connected
+from tests.peer import Peer, connected, fresh
 
 
 def test_end_of_file_fails_whatever_was_not_complete() -> None:
@@ -24,13 +24,20 @@ def test_end_of_file_fails_whatever_was_not_complete() -> None:
     moved = peer.protocol.connection_lost(None)
     assert set(moved) == {whole, half, extra, queued, ping}
     assert whole.error is None and whole.ended
-    assert "before the response on stream 3 was complete" in str(half.error)
+    assert str(half.error).endswith("before the response on stream 3 was complete")
     assert not half.error.retryable
     assert queued.error.retryable
     assert "never sent and may be sent again" in str(queued.error)
     assert "before it answered a PING" in str(ping.error)
     assert not peer.protocol.streams
     assert peer.protocol.connection_lost(None) == []
+
+
+def test_who_goes_without_a_word_may_want_tls() -> None:
+    peer = fresh()
+    stream = peer.protocol.request(b"GET", b"http", b"h", b"/", [], end=True)
+    peer.protocol.connection_lost(None)
+    assert str(stream.error).endswith("; it may not speak HTTP/2 here, or only over TLS")
 
 
 def test_an_error_of_the_network_is_every_exchanges_error() -> None:
