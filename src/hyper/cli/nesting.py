@@ -12,7 +12,7 @@ __all__ = ["nested"]
 
 #: The last place that a list's item may name: the ones before it are filled with null.
 MAX_INDEX: Final = 9_999
-#: Brackets behind one name.
+#: Steps that one name leads down: itself, and what stands in brackets behind it.
 MAX_DEPTH: Final = 100
 
 #: A step of a path: a key of an object, a place in a list, or None for its end.

@@ -78,6 +78,14 @@ def test_names_nest(names: list[str], whole: Any) -> None:
     assert nested((name, value) for value, name in enumerate(names)) == whole
 
 
+def test_names_nest_as_deep_and_count_as_far_as_they_may() -> None:
+    deep = nested([("a" + "[b]" * 99, 1)])
+    for name in ("a", *"b" * 99):
+        deep = deep[name]
+    assert deep == 1
+    assert nested([("a[9999]", 1)])["a"] == [None] * 9999 + [1]
+
+
 @pytest.mark.parametrize(
     ("names", "says"),
     [

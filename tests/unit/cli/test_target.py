@@ -27,6 +27,7 @@ HERE = Target("https", "x.org", 8443, "/a/b?c=d")
         ("http:///x", None),
         ("mailto:me@x.org", None),
         ("javascript:alert(1)", None),
+        ("ftp://y.org:21/", None),
         ("https://y.org:99999/", None),
         ("https://y.org:0/", None),
         ("https://[::1/", None),
