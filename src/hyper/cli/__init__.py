@@ -99,6 +99,10 @@ _ADVICE = (
         "give the certificate of its issuer: --verify FILE",
     ),
     (
+        "and set connect_to if that leads elsewhere",
+        "with --connect-to if that leads elsewhere",
+    ),
+    (
         "; use HTTPConnection, which takes either, or force_proto='h2' if it is known to speak "
         "HTTP/2 all the same",
         "; without --http2, HTTP/1.1 is spoken to it",

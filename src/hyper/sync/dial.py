@@ -66,6 +66,8 @@ _HINTS: Final = {
 
 # X509_V_ERR_*: self-signed, self-signed in the chain, issuer unknown, issuer unknown and alone.
 _UNKNOWN_ISSUER: Final = {18, 19, 20, 21}
+# X509_V_ERR_*: the host's name is none of those in the certificate, nor its address.
+_ANOTHERS: Final = {62, 64}
 
 Address = tuple[socket.AddressFamily, Any]
 
@@ -343,6 +345,9 @@ def _explain(error: ssl.SSLError, where: str) -> ssl.SSLError:
     hint = next((hint for words, hint in _HINTS.items() if words in said.lower()), "")
     if getattr(error, "verify_code", None) in _UNKNOWN_ISSUER:
         hint = "; to trust it, pass ssl_context=hyper.tls.init_context(cert_path=...)"
+    elif getattr(error, "verify_code", None) in _ANOTHERS:
+        said = said.removesuffix(".")
+        hint = "; ask for a name that is in it, and set connect_to if that leads elsewhere"
     error.strerror = f"TLS handshake with {where} failed: {said}{hint}"
     error.args = (error.errno, error.strerror)
     return error
