@@ -312,6 +312,16 @@ OUTER: tuple[Named, ...] = (
     ),
     *rows(
         "proxies",
+        "sync/socks.py",
+        (
+            "a SOCKS proxy that is silent or slow",
+            "wait_readable(self._deadline)",
+            "wait_readable(None)",
+            "native/test_socks.py::test_octets_that_trickle_in_are_not_waited_for_one_by_one",
+        ),
+    ),
+    *rows(
+        "proxies",
         "http11/receiving.py",
         (
             "the head of a proxy's answer, as it comes",
@@ -341,6 +351,17 @@ OUTER: tuple[Named, ...] = (
             "        if not self._waiting:\n            self._sock.close()\n\n    def detach",
             "\n    def detach",
             "clients_that_are_dropped_close_by_themselves close_wakes_every_reader_with_an_error",
+        ),
+    ),
+    *rows(
+        "around",
+        "sync/forking.py",
+        (
+            "fork, while another thread holds a lock",
+            "    os.register_at_fork(after_in_child=_set_right)\n",
+            "    pass\n",
+            "threads/test_forks.py::test_a_context_of_the_drop_in "
+            "threads/test_forks.py::test_a_transport_of_httpx",
         ),
     ),
     *rows(
