@@ -124,6 +124,28 @@ def test_a_bar_has_a_part_for_each_thing_that_was_waited_for() -> None:
     assert {len(line) for line in lines[:1]} == {len("1 GET /x ") + 31}
 
 
+def test_what_ends_with_one_connection_goes_on_with_another() -> None:
+    kept = made(
+        Opened(1, 0.0, 1, "GET", "http://h/a", []),
+        Opened(2, 0.0, 1, "GET", "http://h/b", []),
+        Closed(1, 1.0, "enough"),
+        Ended(1, 2.0, 1, 7),
+        Ended(2, 2.0, 1, 7),
+    )
+    assert {each.path: each.ended for each in kept.streams} == {"/a": None, "/b": 2.0}
+
+
+def test_the_first_status_counts_that_is_no_interim_one() -> None:
+    """101 stands in between: what follows it answers the request (RFC 7540 §3.2)."""
+    statuses = (103, 101, 200, 404)
+    kept = made(
+        Opened(1, 0.0, 1, "GET", "http://h/", []),
+        *(Answered(1, float(at), 1, status, []) for at, status in enumerate(statuses)),
+    )
+    [found] = kept.streams
+    assert (found.status, found.answered, found.interim) == (200, 2.0, [(0.0, 103)])
+
+
 def test_an_open_stream_is_drawn_up_to_now_and_a_short_one_is_seen() -> None:
     lines = drawn(
         Opened(1, 0.0, 1, "GET", "http://h/long", []),
