@@ -75,9 +75,9 @@ class Digest:
 
     def redirected(self, request: Request) -> Request:
         """The request that a redirect made, without the answer that was for the former path."""
-        headers = [field for field in request.headers if field[0].lower() != "authorization"]
+        request.drop("authorization")
         self.answers = 0
-        return Request(request.method, request.target, headers, request.body)
+        return request
 
     def value(self, challenge: Challenge, request: Request, cnonce: str) -> str:
         """The value of ``authorization`` (RFC 7616 §3.4); ``cnonce`` is our own part of it."""

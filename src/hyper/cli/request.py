@@ -51,8 +51,12 @@ class Request:
 
     def set(self, name: str, value: str) -> None:
         """Let the field have this value and no other."""
-        self.headers = [field for field in self.headers if field[0].lower() != name]
+        self.drop(name)
         self.headers.append((name, value))
+
+    def drop(self, name: str) -> None:
+        """Take the field out, however it is spelled."""
+        self.headers = [field for field in self.headers if field[0].lower() != name]
 
     def on_the_wire(self) -> tuple[str, str, Headers]:
         """Method, path and fields as they are sent, for somebody to read."""

@@ -99,9 +99,7 @@ class _Command:
 
                 self.digest = Digest(options.auth, request)
                 # Of a session, perhaps; this is who we are now.
-                request.headers = [
-                    field for field in request.headers if field[0] != "authorization"
-                ]
+                request.drop("authorization")
             if value is not None and options.auth is None:
                 # From .netrc, which is its home: no session has to keep it as well.
                 request.defaults = [*request.defaults, ("authorization", value)]
