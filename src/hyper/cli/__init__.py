@@ -143,12 +143,9 @@ _ADVICE = (
 def _for_people(error: Exception) -> Exception:
     import re
 
-    from .failing import CommandError
+    from .failing import CommandError, said_by
 
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    if isinstance(error, OSError) and error.filename and str(error.filename) not in said:
-        said = f"{said}: {error.filename}"
-    said = re.sub(r" \(_ssl\.c:\d+\)", "", said)
+    said = re.sub(r" \(_ssl\.c:\d+\)", "", said_by(error))
     for programs, people in _ADVICE:
         said = said.replace(programs, people)
     if not said:

@@ -16,7 +16,7 @@ from urllib.parse import quote_plus
 
 from ..common.body import Body
 from .arguments import Options
-from .failing import UsageError, warn
+from .failing import UsageError, reason, warn
 from .items import Items, Upload
 
 __all__ = ["JSON", "RequestBody", "make_body"]
@@ -213,8 +213,7 @@ def _opened(path: str) -> IO[bytes]:
     except (OSError, ValueError) as error:
         if isinstance(error, UsageError):
             raise
-        said = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"the file {path!r} to send cannot be read: {said}") from None
+        raise UsageError(f"the file {path!r} to send cannot be read: {reason(error)}") from None
 
 
 def _guessed(path: str, unknown: str = OCTETS) -> str:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import IO, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
-from .failing import CommandError
+from .failing import CommandError, reason
 from .output import Response, writing
 from .progress import Progress
 from .request import Request
@@ -151,8 +151,7 @@ class Download:
             try:
                 return open(path, "ab" if self.there else "wb"), path
             except (OSError, ValueError) as error:
-                said = error.strerror if isinstance(error, OSError) else error
-                raise CommandError(f"{path!r} cannot be written: {said}") from None
+                raise CommandError(f"{path!r} cannot be written: {reason(error)}") from None
         name = file_name(
             response.getheader("content-disposition"),
             self._url,

@@ -15,6 +15,8 @@ __all__ = [
     "UsageError",
     "complain",
     "one_line",
+    "reason",
+    "said_by",
     "warn",
 ]
 
@@ -46,12 +48,22 @@ def one_line(text: str) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
+def reason(error: BaseException) -> str:
+    """What an error says, without the number that the system has for it."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def said_by(error: BaseException) -> str:
+    """The same, with the file that it is about."""
+    said = reason(error)
+    if isinstance(error, OSError) and error.filename and str(error.filename) not in said:
+        return f"{said}: {error.filename}"
+    return said
+
+
 def complain(error: BaseException) -> None:
     """Say what went wrong, in one line on stderr."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    if isinstance(error, OSError) and error.filename and str(error.filename) not in said:
-        said = f"{said}: {error.filename}"
-    _say(f"hyper: error: {said or type(error).__name__}")
+    _say(f"hyper: error: {said_by(error) or type(error).__name__}")
 
 
 def warn(text: str) -> None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from .failing import UsageError
+from .failing import UsageError, reason
 from .nesting import nested
 
 __all__ = ["PSEUDO_HEADERS", "Field", "Items", "Upload", "read_items"]
@@ -166,8 +166,7 @@ def _embedded(path: str, word: str) -> str:
         with open(os.path.expanduser(path), "rb") as file:
             octets = file.read(MAX_EMBEDDED + 1)
     except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"the file of {word!r} cannot be read: {said}") from None
+        raise UsageError(f"the file of {word!r} cannot be read: {reason(error)}") from None
     if len(octets) > MAX_EMBEDDED:
         raise UsageError(
             f"the file of {word!r} has more than {MAX_EMBEDDED} octets; @FILE sends a whole file"

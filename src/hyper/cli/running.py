@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from .arguments import Options
 from .credentials import authorization
-from .failing import ERROR, STATUS_CODES, TOO_MANY_REDIRECTS, CommandError, UsageError, warn
+from .failing import (
+    ERROR,
+    STATUS_CODES,
+    TOO_MANY_REDIRECTS,
+    CommandError,
+    UsageError,
+    reason,
+    warn,
+)
 from .items import read_items
 from .output import Looks, Printer, named, writing
 from .paint import Palette, wants_colour
@@ -135,8 +143,7 @@ class _Command:
                 # To append, so that what stands there stays until there is something instead.
                 file = open(path, "ab")  # noqa: SIM115 - closed by the stack
             except (OSError, ValueError) as error:
-                said = error.strerror if isinstance(error, OSError) else error
-                raise CommandError(f"{path!r} cannot be written: {said}") from None
+                raise CommandError(f"{path!r} cannot be written: {reason(error)}") from None
             self.output = io.TextIOWrapper(file, encoding="utf-8", newline="")
             self.stack.callback(self._close_output, path)
         pretty = options.pretty

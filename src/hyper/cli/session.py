@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from .failing import CommandError, UsageError
+from .failing import CommandError, UsageError, reason
 from .request import Headers, Request
 from .target import Target
 
@@ -104,8 +104,7 @@ class Session:
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
-            said = error.strerror if isinstance(error, OSError) else error
-            raise CommandError(f"the session {path!r} cannot be read: {said}") from None
+            raise CommandError(f"the session {path!r} cannot be read: {reason(error)}") from None
         try:
             if len(octets) > MAX_FILE:
                 raise CommandError(f"it has more than {MAX_FILE} octets")
