@@ -65,9 +65,8 @@ import socket
 import ssl
 import struct
 import threading
-import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import monotonic
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self
@@ -77,6 +76,7 @@ import pytest
 from hyper import HTTP11Connection, HTTP20Connection, HTTPConnection
 
 from ..certificates import Certificates
+from ..memory import bounded
 from ..native.scripted import Request
 from ..peer import PREFACE, SETTINGS, Peer, Written
 
@@ -699,18 +699,3 @@ def stage(certificates: Certificates) -> Stage:
         )
 
     return scene
-
-
-@contextlib.contextmanager
-def bounded(octets: int) -> Iterator[None]:
-    """Fail when the Python objects that were made within ever took more than this, together."""
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
-        tracemalloc.reset_peak()
-        yield
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak - before <= octets, f"{peak - before:,} octets of memory; {octets:,} were allowed"

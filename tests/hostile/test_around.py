@@ -11,7 +11,6 @@ import os
 import struct
 import threading
 import time
-import tracemalloc
 import warnings
 import weakref
 from collections import Counter
@@ -31,6 +30,7 @@ from hyper.sync.piecewise import MAX_DRAFTS
 from hyper.sync.pump import Pump
 
 from ..certificates import Certificates
+from ..memory import keeping
 from ..peer import END_HEADERS, SETTINGS, connected
 from ..threads.gated import Thread
 from . import doors
@@ -381,18 +381,10 @@ def test_memory_stays_flat_over_many_requests(scene: Stage, how: str) -> None:
                     pass
 
         some(200)
-        gc.collect()
-        tracemalloc.start()
-        try:
+        with keeping(100_000) as begin:
             some(100)
-            gc.collect()
-            before, _ = tracemalloc.get_traced_memory()
+            begin()
             some(150)
-            gc.collect()
-            after, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert after - before < 100_000
         assert play.connections == 1
 
 
@@ -414,16 +406,8 @@ def test_memory_stays_flat_over_settings_that_change_all_the_time() -> None:
             assert peer.protocol.data_to_send() == b"\0\0\0\4\1\0\0\0\0"
 
     change(500)
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
+    with keeping(10_000):
         change(5000)
-        gc.collect()
-        after, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert after - before < 10_000
     assert peer.protocol.accepting
 
 
@@ -523,22 +507,14 @@ def test_strings_that_are_remembered_for_the_process_are_bounded(scene: Stage) -
 
     with scene(inventive) as play:
         play.ask()
-        gc.collect()
         huffman.decoded.clear()
-        tracemalloc.start()
-        try:
-            before, _ = tracemalloc.get_traced_memory()
-            most = 0
+        most = 0
+        # What stays of these requests besides: the connection's own, and what the server recorded.
+        with keeping(2 << 20):
             for _ in range(2 * huffman.MAX_STRINGS // 100):
                 assert play.ask() == (200, b"fine")
                 most = max(most, len(huffman.decoded))
-            gc.collect()
-            after, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
         assert huffman.MAX_STRINGS - 100 < most <= huffman.MAX_STRINGS
-        # What stays of these requests besides: the connection's own, and what the server recorded.
-        assert after - before < 2 << 20
 
 
 def test_field_names_that_a_server_makes_up_are_not_kept_for_the_process(
@@ -561,20 +537,12 @@ def test_field_names_that_a_server_makes_up_are_not_kept_for_the_process(
 
     with scene(inventive) as play, DropIn(play.port, certificates.authority) as caller:
         caller.ask()
-        gc.collect()
-        tracemalloc.start()
-        try:
-            before, _ = tracemalloc.get_traced_memory()
+        # What the connection remembers of two responses or three, and nothing of the others.
+        with keeping(10 * 16_000):
             for _ in range(40):
                 answer = caller.ask()
                 assert answer.body == b"fine" and max(map(len, answer.fields)) > 16_000
             del answer
-            gc.collect()
-            after, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        # What the connection remembers of two responses or three, and nothing of the others.
-        assert after - before < 10 * 16_000
 
 
 def test_an_error_of_one_thread_is_not_another_ones(scene: Stage) -> None:
