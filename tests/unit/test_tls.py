@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import ssl
 import sys
 import threading
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import run
@@ -38,6 +36,7 @@ from hyper.tls import (
 )
 
 from ..certificates import Certificates
+from ..threads.forking import child_gets_through, held_elsewhere
 
 
 def offer_of(context: ssl.SSLContext) -> list[str]:
@@ -666,31 +665,14 @@ def test_the_child_of_a_fork_waits_for_no_thread_of_its_parent(
     context = certificates.client_context()
     monkeypatch.setattr(tls, "_context", None)
     monkeypatch.setattr(tls, "cert_loc", certificates.authority)
-    held, over = threading.Event(), threading.Event()
 
-    def hold() -> None:
-        with getattr(tls, lock):
-            held.set()
-            over.wait(20)
+    def use() -> bool:
+        tls.default_context()
+        client_side(context, "localhost")
+        return True
 
-    thread = threading.Thread(target=hold)
-    thread.start()
-    held.wait()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads that are not there
-        child = os.fork()
-    if child == 0:
-        signal.alarm(10)
-        code = 1
-        try:
-            tls.default_context()
-            client_side(context, "localhost")
-            code = 0
-        finally:
-            os._exit(code)
-    over.set()
-    thread.join()
-    assert os.waitpid(child, 0)[1] == 0
+    with held_elsewhere(getattr(tls, lock)):
+        assert child_gets_through(use)
 
 
 def test_http_2_without_tls_has_the_name_that_upgrade_gives_it() -> None:

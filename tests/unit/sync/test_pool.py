@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections import deque
 from time import sleep
 from typing import Any
@@ -13,6 +12,8 @@ import pytest
 
 from hyper.sync import pool as module
 from hyper.sync.pool import Pool, Shared, has_gone
+
+from ...threads.forking import child_gets_through
 
 PLACE = ("example.org", 443)
 
@@ -184,13 +185,9 @@ def test_the_child_of_a_fork_begins_with_nothing() -> None:
     pool.add(PLACE, pump)
     pool.join("dialling", None)
     with pool._lock:  # as another thread of the parent may have it
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # other threads are here; that is the point
-            child = os.fork()
-        if not child:
-            alone = pool.join(PLACE, 0.1) is None and pool.join("dialling", 0.1) is None
-            os._exit(0 if alone else 1)
-    assert os.waitpid(child, 0)[1] == 0
+        assert child_gets_through(
+            lambda: pool.join(PLACE, 0.1) is None and pool.join("dialling", 0.1) is None
+        )
     assert pool.join(PLACE, None) is not None
 
 
