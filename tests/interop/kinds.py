@@ -283,8 +283,7 @@ ProxyPass /hints http://127.0.0.1:{site.backend}/hints
 # --- proxies -----------------------------------------------------------------------------------
 
 
-def _haproxy(program: str, site: Site, folder: Path, ports: Ports) -> list[list[str]]:
-    text = f"""
+HAPROXY_START = f"""
 global
   log stderr format raw local0 warning
   tune.h2.max-concurrent-streams {STREAMS}
@@ -295,6 +294,13 @@ defaults
   timeout connect 5s
   timeout client 60s
   timeout server 60s
+  timeout tunnel 60s
+"""
+
+
+def _haproxy(program: str, site: Site, folder: Path, ports: Ports) -> list[list[str]]:
+    text = f"""
+{HAPROXY_START}
 frontend site
   bind 127.0.0.1:{ports.tls} ssl crt {site.bundle} alpn h2,http/1.1
   bind 127.0.0.1:{ports.plain} proto h2
@@ -309,10 +315,14 @@ backend programs
     return [[program, "-W", "-db", "-f", _write(folder / "haproxy.cfg", text)]]
 
 
+def nghttpx_start(program: str) -> list[str]:
+    """How every command for nghttpx begins: no files but those that are named, few words."""
+    command = [program, "--conf=/dev/null", "--no-ocsp", "--accesslog-file=/dev/null"]
+    return [*command, "--errorlog-file=/dev/stderr", "--log-level=WARN"]
+
+
 def _nghttpx(program: str, site: Site, folder: Path, ports: Ports) -> list[list[str]]:
-    command = [program, "--conf=/dev/null", "--no-ocsp"]
-    command += ["--errorlog-file=/dev/stderr", "--log-level=WARN"]
-    command += ["--accesslog-file=/dev/null", f"--frontend-http2-max-concurrent-streams={STREAMS}"]
+    command = [*nghttpx_start(program), f"--frontend-http2-max-concurrent-streams={STREAMS}"]
     command += [f"-f127.0.0.1,{ports.tls}", f"-f127.0.0.1,{ports.plain};no-tls"]
     command += [f"-b127.0.0.1,{site.backend}", str(site.key), str(site.certificate)]
     return [command]

@@ -30,7 +30,7 @@ from hyper.contrib.urllib3 import ProxyManager
 
 from ..certificates import Certificates
 from ..servers import InProcessServer
-from .kinds import apache_start
+from .kinds import HAPROXY_START, apache_start, nghttpx_start
 from .servers import Kind, Ports, Server, Site
 
 REQUIRED = os.environ.get("HYPER_REQUIRE_SERVERS") == "1"
@@ -65,16 +65,7 @@ AllowCONNECT {site.backend} 443
 
 def haproxy(program: str, site: Site, folder: Path, ports: Ports) -> list[list[str]]:
     text = f"""
-global
-  log stderr format raw local0 warning
-  nbthread 1
-defaults
-  mode http
-  log global
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-  timeout tunnel 60s
+{HAPROXY_START}
 listen proxy
   bind 127.0.0.1:{ports.plain}
   server apache 127.0.0.1:{site.backend}
@@ -84,8 +75,7 @@ listen proxy
 
 
 def nghttpx(program: str, site: Site, folder: Path, ports: Ports) -> list[list[str]]:
-    command = [program, "--conf=/dev/null", "--no-ocsp", "--http2-proxy"]
-    command += ["--errorlog-file=/dev/stderr", "--log-level=WARN", "--accesslog-file=/dev/null"]
+    command = [*nghttpx_start(program), "--http2-proxy"]
     command += [f"-f127.0.0.1,{ports.plain};no-tls", f"-b127.0.0.1,{site.backend}"]
     return [command]
 
