@@ -6,14 +6,12 @@ many threads; the engine below them stays as long as the pool does, or a respons
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from threading import Lock, RLock, local
+from threading import RLock, local
 from typing import TYPE_CHECKING, Any, cast
 
-from urllib3.util import ssl_
 from urllib3.util.ssltransport import SSLTransport
 
 from ..http20.exceptions import H2NotNegotiatedError
@@ -22,25 +20,12 @@ from ..sync.connection import HTTP20Connection
 from ..sync.forking import note_heir
 from ..sync.response import HTTP20Response
 from ..sync.transport import Transport
-from ..tls import ALPN_PROTOCOLS
+from ..tls import offering
 
 if TYPE_CHECKING:
     from .urllib3 import HTTPSConnection
 
 __all__ = ["Engine", "Offer", "Request", "Shared", "Sight", "declined"]
-
-# A context's offer is set, used and set back under this.
-_offering = Lock()
-
-
-def _renew_lock() -> None:
-    """In the child of a fork: whoever held it is not here, and would keep it for ever."""
-    global _offering
-    _offering = Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
 
 Manager = type[BaseFlowControlManager]
 
@@ -69,12 +54,8 @@ class Offer:
         """Not urllib3's to say here."""
 
     def wrap_bio(self, incoming: Any, outgoing: Any, server_hostname: str | None) -> Any:
-        with _offering:
-            self._context.set_alpn_protocols(list(ALPN_PROTOCOLS))
-            try:
-                return self._context.wrap_bio(incoming, outgoing, server_hostname=server_hostname)
-            finally:
-                self._context.set_alpn_protocols(ssl_.ALPN_PROTOCOLS)
+        with offering(self._context):
+            return self._context.wrap_bio(incoming, outgoing, server_hostname=server_hostname)
 
     def wrap_socket(self, sock: Any, server_hostname: str | None = None) -> SSLTransport:
         return SSLTransport(sock, cast(ssl.SSLContext, self), server_hostname)
