@@ -505,7 +505,7 @@ def test_a_file_that_is_none_is_one_line(
         assert main([str(tmp_path / name)]) == 1
         error = capsys.readouterr().err
         assert error.startswith("hyper.trace: error: ")
-        assert error.count("\n") == 1
+        assert error.count("\n") == error.count(name) == 1
 
 
 def test_whoever_stops_reading_is_no_news(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def main(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, ValueError) as error:
-        print(f"hyper.trace: error: {arguments[0]}: {error}", file=sys.stderr)
+        said = error.strerror if isinstance(error, OSError) else error
+        print(f"hyper.trace: error: {arguments[0]}: {said}", file=sys.stderr)
         return 1
     return 0
 
