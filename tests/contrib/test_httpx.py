@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import importlib
 import socket
@@ -225,9 +226,10 @@ def test_nobody_there_is_a_connect_error(package: Any, client: Any) -> None:
 def test_a_stranger_is_a_connect_error(package: Any, server: InProcessServer) -> None:
     with (
         package.Client(transport=HTTP2Transport()) as client,
-        pytest.raises(package.ConnectError, match="CERTIFICATE_VERIFY_FAILED"),
+        pytest.raises(package.ConnectError, match="CERTIFICATE_VERIFY_FAILED") as caught,
     ):
         client.get(f"https://localhost:{server.port}/hello")
+    assert str(caught.value).endswith("; to trust it, make the transport with verify=FILE")
 
 
 def test_a_body_cut_short_is_the_peers_mistake(package: Any, client: Any) -> None:
@@ -269,6 +271,23 @@ def test_the_network_breaks_in_one_of_three_phases(
 
 
 # Ways to a server.
+
+
+def test_an_asynchronous_client_is_told_what_is_missing(
+    package: Any, transport: HTTP2Transport
+) -> None:
+    async def within() -> None:
+        async with package.AsyncClient(transport=transport):
+            raise AssertionError
+
+    async def without() -> None:
+        await package.AsyncClient(transport=transport).get("https://localhost/")
+
+    for attempt in within, without:
+        with pytest.raises(AttributeError, match="hyper has no transport for AsyncClient yet"):
+            asyncio.run(attempt())
+    with pytest.raises(AttributeError, match=r"no attribute 'else'$"):
+        getattr(transport, "else")
 
 
 def test_a_server_without_http_2_is_served_by_http_1(

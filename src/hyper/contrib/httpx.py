@@ -162,6 +162,12 @@ class HTTP2Transport(BaseTransport):
         for other in others.values():
             other.close()
 
+    def __getattr__(self, name: str) -> Any:
+        why = ""
+        if name in ("__aenter__", "handle_async_request"):
+            why = ": it is for Client, and hyper has no transport for AsyncClient yet"
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{why}")
+
     # Ways to a server.
 
     def _line(self, origin: _Origin, user: object, connect_timeout: float | None) -> _Line:
@@ -340,7 +346,12 @@ def _errors(
             kind = "LocalProtocolError"
         else:
             raise
-        raise getattr(package, kind)(str(error), request=request) from error
+        # What somebody who calls hyper himself would do about it is done here by an argument.
+        said = str(error).replace(
+            "pass ssl_context=hyper.tls.init_context(cert_path=...)",
+            "make the transport with verify=FILE",
+        )
+        raise getattr(package, kind)(said, request=request) from error
 
 
 def _server_name(request: Any) -> str:
