@@ -218,7 +218,7 @@ def test_a_socks_proxy_without_the_extra(run: Run, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "python_socks", None)
     done = run("http://localhost/", "--proxy", "socks5://me:secret@127.0.0.1:1")
     assert done.code == 1
-    assert "pip install hyper[socks]" in done.err
+    assert 'pip install "hyper[socks]"' in done.err
     assert done.err.count("\n") == 1 and "secret" not in done.err
 
 

@@ -105,7 +105,7 @@ def _formatter(style: str) -> Any:
         from pygments import formatters, util
     except ImportError:
         raise UsageError(
-            f"--style {style} is one of pygments, which is not installed: pip install hyper[cli]"
+            f'--style {style} is one of pygments, which is not installed: pip install "hyper[cli]"'
         ) from None
     if style == "auto":
         return formatters.TerminalFormatter()

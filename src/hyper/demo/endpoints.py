@@ -364,7 +364,7 @@ def _coded_by(request: Request, modules: tuple[str, ...], extra: str, coding: by
         return _coded(request, extra, coding, module.compress)
     return _text(
         501,
-        f"{extra} is not installed where this demo runs: python -m pip install hyper[{extra}]\n",
+        f'{extra} is not installed where this demo runs: python -m pip install "hyper[{extra}]"\n',
     )
 
 

@@ -146,5 +146,5 @@ def _package(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise ImportError(
-            f"SOCKS proxies need the package python-socks ({error}): pip install hyper[socks]"
+            f'SOCKS proxies need the package python-socks ({error}): pip install "hyper[socks]"'
         ) from error

@@ -67,7 +67,7 @@ def test_literals_of_python() -> None:
 def test_without_pygments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygments", None)
     assert COLOURED.code("<p>", "text/html") == "<p>"
-    with pytest.raises(UsageError, match=r"not installed: pip install hyper\[cli\]"):
+    with pytest.raises(UsageError, match=r'not installed: pip install "hyper\[cli\]"'):
         Palette(True, "monokai")
     Palette(False, "monokai")
 

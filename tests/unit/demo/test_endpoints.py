@@ -255,7 +255,7 @@ def test_a_coding_that_is_not_installed_is_named_with_its_extra(
     for path in ("/brotli", "/zstd"):
         answer = client.ask(path)
         assert answer.status == 501
-        assert f"pip install hyper[{path[1:]}]" in answer.body.decode()
+        assert f'pip install "hyper[{path[1:]}]"' in answer.body.decode()
 
 
 def test_etag_spares_what_is_known(client: Client) -> None:
