@@ -294,8 +294,8 @@ NAMED: tuple[Named, ...] = (
     _frames(
         "a frame too large",
         _RECEIVING,
-        "if word > _LARGEST or self._block_stream or not self._greeted:",
-        "if self._block_stream or not self._greeted:",
+        "if word > self._usual:",
+        "if self._usual < 0:",
         "a_frame_too_large_is_refused_by_its_head",
     ),
     _frames(

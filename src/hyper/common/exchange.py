@@ -29,6 +29,7 @@ class Exchange:
     ended          the response is complete
     error          what went wrong, or ``None``; a template: faces raise a copy of their own
     pushes         exchanges that the server promised along with this one (RFC 9113 §8.4)
+    counted        ``consumed`` wants to hear of octets read even when all of them have arrived
     waiters        an opaque slot for the front end; the protocol never looks
 
     The field lists are shared with caches: read them, never change them.
@@ -47,6 +48,7 @@ class Exchange:
     ended: bool = False
     error: BaseException | None = None
     pushes: Sequence[Exchange] = ()
+    counted: bool = False
     waiters: Any = None
 
     def __init__(self) -> None:

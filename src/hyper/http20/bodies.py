@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
+from struct import Struct
 
 from . import limits
 from .exceptions import ErrorCode, ProtocolError
@@ -13,6 +15,13 @@ from .stream import Stream
 __all__ = ["BodyReceiver", "on_wrong_stream", "unpadded"]
 
 
+@lru_cache(128)
+def _alike(size: int, count: int) -> tuple[Struct, Struct]:
+    """The heads, and the payloads, of so many frames in a row with so many octets each."""
+    heads, payloads = f"{FRAME_HEAD_SIZE}s{size}x", f"{FRAME_HEAD_SIZE}x{size}s"
+    return Struct(heads * count), Struct(payloads * count)
+
+
 class BodyReceiver(ResponseReceiver):
     """What DATA does to its stream and to the windows."""
 
@@ -21,10 +30,9 @@ class BodyReceiver(ResponseReceiver):
         size = len(payload)
         # The octets count against the connection whatever becomes of them (§6.9).
         received = self._received = self._received + size
-        if received > self.receive_window:
+        if received > self._window:
             raise ProtocolError(
-                f"DATA exceeds the connection's window of {self.receive_window} octets "
-                "(RFC 9113 §6.9.1)",
+                f"DATA exceeds the connection's window of {self._window} octets (RFC 9113 §6.9.1)",
                 error_code=ErrorCode.FLOW_CONTROL_ERROR,
             )
         stream = self.streams.get(stream_id)
@@ -61,25 +69,27 @@ class BodyReceiver(ResponseReceiver):
         begins. A bulk transfer consists of them, and this takes a tenth off what
         the core costs it.
         """
+        step = FRAME_HEAD_SIZE + size
+        head = data[at - step : at - size]
         stream = self.streams.get(stream_id)
-        if stream is None:  # the frame before was one too many
+        if not data.startswith(head, at) or stream is None:  # or the last one was one too many
             return at
-        room = min(self.receive_window - self._received, stream.receive_window)
+        room = min(self._window - self._received, stream.receive_window)
         if stream.expected >= 0:
             room = min(room, stream.expected - stream.received)
-        step = FRAME_HEAD_SIZE + size
-        stop = at + min((len(data) - at) // step, room // size) * step
-        head = data[at - step : at - size]
-        begin = at
-        chunks = stream.chunks
-        while at < stop and data.startswith(head, at):
-            at += step
-            chunks.append(data[at - size : at])
-        taken = (at - begin) // step * size
+        count = min((len(data) - at) // step, room // size)
+        # Two calls in C, where a loop over the frames would take half as long again.
+        heads, payloads = _alike(size, count)
+        found = heads.unpack_from(data, at)
+        if found.count(head) != count:
+            count = next(number for number, other in enumerate(found) if other != head)
+            payloads = _alike(size, count)[1]
+        stream.chunks.extend(payloads.unpack_from(data, at))
+        taken = count * size
         self._received += taken
         stream.receive_window -= taken
         stream.received += taken
-        return at
+        return at + count * step
 
     def _on_odd_data(self, flags: int, stream_id: int, payload: bytes) -> None:
         """DATA that is padded, empty, or on a stream that is not open (§6.1)."""

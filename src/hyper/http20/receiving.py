@@ -33,15 +33,13 @@ from .frames import (
     window_update_frame,
 )
 from .settings import Setting
+from .state import LARGEST_WORD, NO_REQUEST
 from .window import bad_increment
 
 __all__ = ["Receiver"]
 
 #: A stream id, or an increment, without its reserved bit, which receivers ignore (§4.1, §6.9).
 LOW_31_BITS = 0x7FFF_FFFF
-
-#: The first word of the largest frame: its length, and any type.
-_LARGEST = limits.MAX_FRAME_SIZE << 8 | 0xFF
 
 #: The first word of DATA from which on it is worth a look whether the next frame is just alike.
 _BULK = 4096 << 8
@@ -60,16 +58,13 @@ class Receiver(BodyReceiver):
             return []
         try:
             self._read_frames(data)
-            if self._received:
-                self.receive_window -= self._received
-                self._unreported += self._received
-                self._received = 0
-                if self._unreported >= self._reported_together:
-                    # Given back on receipt (§6.9), so that no unread stream starves the others.
-                    unreported, self._unreported = self._unreported, 0
-                    increment = self._connection_manager._handle_frame(unreported)
-                    if increment:
-                        self._widen_connection(increment)
+            if self._received >= self._reported_together:
+                # Given back on receipt (§6.9), so that no unread stream starves the others.
+                received, self._received = self._received, 0
+                self._window -= received
+                increment = self._connection_manager._handle_frame(received)
+                if increment:
+                    self._widen_connection(increment)
         except ProtocolError as error:
             self._fail(error)
         moved, self._moved = self._moved, []
@@ -102,7 +97,7 @@ class Receiver(BodyReceiver):
         while at <= last:
             word, flags, stream_id = frame_head_at(data, at)
             stream_id &= LOW_31_BITS
-            if word > _LARGEST or self._block_stream or not self._greeted:
+            if word > self._usual:
                 self._check_head(data[at : at + 40], word >> 8, word & 0xFF, flags, stream_id)
             kind = word & 0xFF
             handler = _HANDLERS[kind]
@@ -148,12 +143,13 @@ class Receiver(BodyReceiver):
                 error_code=ErrorCode.PROTOCOL_ERROR,
             )
         self._greeted = True
+        self._usual = LARGEST_WORD
 
     def _widen_connection(self, increment: int) -> None:
         """Announce room for more octets on the connection (§6.9)."""
-        if not 0 < increment <= limits.MAX_WINDOW - self.receive_window:
-            raise bad_increment("the connection's window", self.receive_window, increment)
-        self.receive_window += increment
+        if not 0 < increment <= limits.MAX_WINDOW - self._window:
+            raise bad_increment("the connection's window", self._window, increment)
+        self._window += increment
         self.outgoing.append(window_update_frame(0, increment))
 
     # -- one handler a frame type ------------------------------------------------------------
@@ -244,7 +240,7 @@ class Receiver(BodyReceiver):
             self._on_settings_ack()
             return
         settings = self.remote_settings
-        self._last_request = None
+        self._last_request = NO_REQUEST
         old_window = settings.initial_window_size
         for identifier, value in settings.update(payload, self.limits.max_settings_entries):
             if identifier == Setting.HEADER_TABLE_SIZE:

@@ -7,6 +7,7 @@ from ..hpack import HPACKError, HPACKLimitError
 from .exceptions import ErrorCode, HPACKDecodingError, ProtocolError
 from .messages import Head, MalformedError, read_head, read_trailers, section_size
 from .promises import PromiseReceiver
+from .state import LARGEST_WORD
 from .stream import Stream
 
 __all__ = ["ResponseReceiver"]
@@ -22,6 +23,7 @@ class ResponseReceiver(PromiseReceiver):
     def _start_block(self, stream_id: int, end: int, fragment: bytes) -> None:
         """Keep the first part of a field block; CONTINUATION brings the rest (§4.3)."""
         self._block_stream = stream_id
+        self._usual = -1
         self._block_end = end
         self._block_size = len(fragment)
         self._block.append(fragment)
@@ -43,6 +45,7 @@ class ResponseReceiver(PromiseReceiver):
         block = b"".join(self._block)
         self._block.clear()
         stream_id, self._block_stream = self._block_stream, 0
+        self._usual = LARGEST_WORD
         self._receive_block(stream_id, block, self._block_end)
 
     def _receive_block(self, stream_id: int, block: bytes, end: int) -> None:

@@ -28,6 +28,7 @@ from .limits import (
     HEADER_TABLE_SIZE,
     LAST_STREAM_ID,
     MAX_DEBUG_DATA,
+    MAX_FRAME_SIZE,
     Limits,
     chosen,
 )
@@ -36,11 +37,17 @@ from .settings import RemoteSettings, Setting
 from .stream import Stream
 from .window import BaseFlowControlManager, FlowControlManager
 
-__all__ = ["ConnectionState"]
+__all__ = ["LARGEST_WORD", "NO_REQUEST", "ConnectionState"]
 
 
 #: Octets of DATA that the default manager of a connection is told of together.
 REPORTED_SIZE = 4096
+
+#: The first word of the largest frame's head: its length, and any type.
+LARGEST_WORD = MAX_FRAME_SIZE << 8 | 0xFF
+
+#: What no request is equal to.
+NO_REQUEST: tuple[tuple[object, ...], FieldTuple] = ((), ())
 
 
 class ConnectionState(Protocol):
@@ -78,8 +85,14 @@ class ConnectionState(Protocol):
         self.foreign_pushes = foreign_pushes
 
         self.send_window = DEFAULT_WINDOW
-        self.receive_window = max(limits.connection_window, DEFAULT_WINDOW)
-        self._connection_manager = window_manager(self.receive_window)
+        # What the peer may send, less what it has sent of that: octets that the window's manager
+        # has not heard of, and how many it hears of together. The default one works in quarters
+        # of a window, so that every small response by itself is no news to it; one of the user's
+        # hears of every read.
+        self._window = max(limits.connection_window, DEFAULT_WINDOW)
+        self._received = 0
+        self._reported_together = REPORTED_SIZE if window_manager is FlowControlManager else 1
+        self._connection_manager = window_manager(self._window)
         # Until our SETTINGS are acknowledged the peer may still go by the default (§6.5.3).
         self._stream_window = max(limits.stream_window, DEFAULT_WINDOW)
         self._settings_acked = False
@@ -102,8 +115,8 @@ class ConnectionState(Protocol):
         if enable_push:
             self.local_settings[Setting.MAX_CONCURRENT_STREAMS] = limits.max_pushes
         self.outgoing: list[bytes | memoryview] = [PREFACE, settings_frame(self.local_settings)]
-        if self.receive_window > DEFAULT_WINDOW:
-            increment = self.receive_window - DEFAULT_WINDOW
+        if self._window > DEFAULT_WINDOW:
+            increment = self._window - DEFAULT_WINDOW
             self.outgoing.append(window_update_frame(0, increment))
         self._queued_acks = 0
 
@@ -113,14 +126,10 @@ class ConnectionState(Protocol):
         self._under_way: tuple[Callable[..., None], int, int]
         self._parts: list[bytes] = []
         self._missing = 0
-        # Octets of DATA in the read under way; those that the connection's manager has not heard
-        # of, and how many it hears of together. The default one works in quarters of a window,
-        # so that every small response by itself is no news to it; one of the user's hears of
-        # every read.
-        self._received = 0
-        self._unreported = 0
-        self._reported_together = REPORTED_SIZE if window_manager is FlowControlManager else 1
         self._greeted = False  # the peer's first SETTINGS has arrived (§3.4)
+        # Up to which first word of its head (length and type) a frame is taken without a look at
+        # the head: not before that SETTINGS, nor within a field block.
+        self._usual = -1
 
         # A field block under way: its stream, whether it ends that, its fragments (§4.3), and
         # the stream that it promises instead (§6.6).
@@ -144,7 +153,7 @@ class ConnectionState(Protocol):
         self._sendable_fields: set[tuple[bytes, bytes]] = set()
         # The last request as it was given, and its fields; good for as long as the peer's
         # settings stand.
-        self._last_request: tuple[FieldTuple, bytes, bytes, bytes, bytes, FieldTuple] | None = None
+        self._last_request: tuple[tuple[object, ...], FieldTuple] = NO_REQUEST
 
         self._pings: deque[tuple[bytes, Exchange]] = deque()
         # The peer's GOAWAY as messages put it, and its error code.
@@ -155,6 +164,11 @@ class ConnectionState(Protocol):
         self._resets = Budget(limits.reset_burst, limits.resets_per_second, clock)
         self._cancels = Budget(limits.cancel_burst, limits.cancels_per_second, clock)
         self._earned = 0
+
+    @property
+    def receive_window(self) -> int:
+        """Octets that the peer may still send, on all streams together (§6.9)."""
+        return self._window - self._received
 
     @property
     def idle(self) -> bool:

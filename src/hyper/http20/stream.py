@@ -71,6 +71,8 @@ class Stream(Exchange):
         self.send_window = send_window
         self.receive_window = self.initial_receive_window = receive_window
         self.manager = manager
+        if manager is not FlowControlManager:
+            self.counted = True
 
     def __repr__(self) -> str:
         return f"<Stream {self.id} {self.state} status={self.status}>"

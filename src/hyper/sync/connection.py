@@ -205,7 +205,8 @@ class HTTPConnection(Piecewise):
             until = patience.until
             pump, exchange = self._start_within(asked, patience)
         response: Response
-        if exchange.id is not None:
+        stream_id = exchange.id
+        if stream_id is not None:
             response = HTTP20Response(pump, exchange, asked, seconds)
         else:
             response = HTTP11Response(pump, exchange, asked, seconds)
@@ -214,16 +215,22 @@ class HTTPConnection(Piecewise):
             response._until = until
         if asked.body is not None or pump.transport.unsent:
             self._complete_or_repeat(response)
-        stream_id = response.stream_id
-        if stream_id is not None and response._pump.closed:
+            stream_id = response.stream_id
+            pump = response._pump
+        key: object
+        if stream_id is None:
+            key = object()
+        elif pump.closed:
             # Perhaps close() did not hear of this id any more, and it is given out anew.
             raise self._closed_meanwhile()
-        response._key = key = object() if stream_id is None else stream_id
-        mine = self._mine.keys
-        mine.append(key)
+        else:
+            key = stream_id
+        response._key = key
         self._unclaimed[key] = response
-        if len(mine) > 2 * len(self._unclaimed) + LEFT_KEYS:
-            self._forget_claimed(mine)
+        keys = self._mine.keys
+        keys.append(key)
+        if len(keys) > LEFT_KEYS and len(keys) > 2 * len(self._unclaimed):
+            self._forget_claimed(keys)
         if self.enable_push:
             self._watch_pushes(response)
         return stream_id
@@ -272,17 +279,20 @@ class HTTPConnection(Piecewise):
         within the timeout; HTTP20Error and OSError when the request failed.
         """
         response: Response | None
+        mine = self._mine
+        keys = mine.keys
         if stream_id is not None:
             response = self._unclaimed.pop(stream_id, None)
             if response is None:
                 raise self._nothing_to_claim(stream_id)
+            if keys and keys[0] == stream_id:
+                keys.popleft()
         else:
-            mine = self._mine.keys
             while True:
-                if not mine:
+                if not keys:
                     response = self._oldest_without_id()
                     break
-                response = self._unclaimed.pop(mine.popleft(), None)
+                response = self._unclaimed.pop(keys.popleft(), None)
                 if response is not None:
                     break
         exchange = response._exchange
@@ -290,7 +300,7 @@ class HTTPConnection(Piecewise):
             self._await_head(response)
             exchange = response._exchange
         response.status = exchange.status
-        self._mine.returned = ref(response)
+        mine.returned = ref(response)
         return response
 
     getresponse = get_response

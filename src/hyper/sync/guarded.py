@@ -104,6 +104,8 @@ class Guarded:
         # goodbye if anything was still open.
         self._parting = False
         self._lingering = False
+        # Writing failed, or somebody has to part: once true, it stays so.
+        self._ending = False
         self.closed = False
 
         # deque.append and popleft are atomic.
@@ -212,13 +214,14 @@ class Guarded:
         What cannot be written stays inside the protocol, where it is bounded. What can leaves
         when the lock is free, in ``_write``, but for bulk: its sender has to wait for room.
         """
-        if self._writer is not None and not at_once:
+        writer = self._writer
+        if writer is not None and not at_once:
             return
         if self.over is not None or self._broken is not None:
             return
         transport = self.transport
         try:
-            if self._writer is None and transport.unsent and not transport.flush():
+            if writer is None and transport.unsent and not transport.flush():
                 protocol = self.protocol
                 if protocol.accepting or not (protocol.idle or protocol.closed):
                     return
@@ -229,7 +232,7 @@ class Guarded:
                 if self._trace is not None:
                     self._trace(">", data)
                 self._pulls += 1
-                if self._writer is not None:
+                if writer is not None:
                     self._next.append(data)
                 elif len(data) > SHORT or not self._crowded:
                     transport.write(data)
@@ -237,6 +240,7 @@ class Guarded:
                     self._next.append(data)
                     self._writer = woken
         except OSError as error:
+            self._ending = True
             self._broken = error
             return
         except BaseException as error:
@@ -255,7 +259,7 @@ class Guarded:
         protocol = self.protocol
         if protocol.closed:
             self.over = ConnectionError("the connection ended: an error, or a request given up")
-            self._parting = True
+            self._ending = self._parting = True
             # Closing the socket with octets unread would make the system send a reset, which
             # destroys what is on its way. HTTP/1.1 has nothing to say, and need not wait.
             self._lingering = said
@@ -272,7 +276,7 @@ class Guarded:
         self.over = error
         self._go_on()
         self._lingering = bool(open_ones)
-        self._parting = True
+        self._ending = self._parting = True
         self._notify(open_ones, woken)
 
     def _fail(self, error: BaseException, woken: list[Waiter]) -> None:

@@ -31,8 +31,8 @@ WITHOUT_BODY: Final = frozenset((b"GET", b"HEAD", b"TRACE"))
 #: another one has given up the oldest.
 MAX_DRAFTS: Final = 100
 
-#: Keys of responses that one thread keeps though they were claimed by their id, and twice as many
-#: as there are unclaimed ones: so that to go through them is rare.
+#: Keys of responses that one thread keeps, and twice as many as there are unclaimed ones, though
+#: they may have been claimed by their id: so that to go through them is rare.
 LEFT_KEYS: Final = 100
 
 
@@ -164,7 +164,7 @@ class Piecewise(Pushes):
         mine = self._mine.keys
         mine.append(response._key)
         self._unclaimed[response._key] = response
-        if len(mine) > 2 * len(self._unclaimed) + LEFT_KEYS:
+        if len(mine) > LEFT_KEYS and len(mine) > 2 * len(self._unclaimed):
             self._forget_claimed(mine)
         if self.enable_push:
             self._watch_pushes(response)

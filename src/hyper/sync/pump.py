@@ -121,7 +121,7 @@ class Pump(Guarded):
                     self._flush(woken)
                 return exchange
         finally:
-            if woken or self._writer is woken or self._parting or self._broken is not None:
+            if woken or self._writer is woken or self._ending:
                 try:
                     self._settle(woken)
                 except BaseException:
@@ -242,7 +242,7 @@ class Pump(Guarded):
                         self._enlist(me)
                 if self._leader is me:
                     return self._lead(me, deadline)
-                if me.woken or self._writer is me.woken or self._broken is not None:
+                if me.woken or self._writer is me.woken or self._ending:
                     self._settle(me.woken)
                 limit = deadline
                 if self._writer is not None or self.transport.unsent:
@@ -258,8 +258,7 @@ class Pump(Guarded):
                 or me.woken
                 or self._leader is me
                 or self._writer is me.woken
-                or self._parting
-                or self._broken is not None
+                or self._ending
             ):
                 # An interrupt on the way out must not leave the others without a leader; every
                 # step of leaving can be taken twice.
@@ -308,7 +307,7 @@ class Pump(Guarded):
                             return False
                     if self._leader is None:
                         self._leader = me
-                if me.woken or self._writer is me.woken or self._broken is not None:
+                if me.woken or self._writer is me.woken or self._ending:
                     self._settle(me.woken)
                 if self._leader is me:
                     if self._lead(me, deadline):
@@ -332,7 +331,7 @@ class Pump(Guarded):
         woken = me.woken
         transport = self.transport
         while True:
-            if woken or self._writer is woken or self._parting or self._broken is not None:
+            if woken or self._writer is woken or self._ending:
                 self._settle(woken)
             limit = deadline
             if self._writer is not None:
@@ -416,6 +415,7 @@ class Pump(Guarded):
                 self._writer = None
                 self._next.clear()
                 if isinstance(error, OSError):
+                    self._ending = True
                     self._broken = error
                 else:
                     self._fail(error, woken)

@@ -199,7 +199,8 @@ class Response:
                 # What most bodies are: one piece, whole, and handed on as it is.
                 self._decode = self._done = True
                 data = chunks.popleft()
-                exchange.consumed(len(data))
+                if exchange.counted:
+                    exchange.consumed(len(data))
                 return data
         if self._decode is not decode_content or self._closed or self._error is not None:
             self._begin(decode_content)

@@ -70,7 +70,7 @@ class SSLSocketTransport(Transport):
         if self._ended:
             return b""
         try:
-            self._waiting.add("reader")
+            self._reading = True
             with self._crypto:
                 data = self._recv(RECORD_SIZE)
                 # A full record is rarely the last one; asking once too often costs a microsecond.
@@ -79,7 +79,7 @@ class SSLSocketTransport(Transport):
             self.more = False
             return None
         finally:
-            self._waiting.discard("reader")
+            self._reading = False
             if self.closed:
                 self._let_go()
         if not data:
@@ -94,7 +94,7 @@ class SSLSocketTransport(Transport):
     def flush(self) -> bool:
         backlog = self._backlog
         try:
-            self._waiting.add("writer")
+            self._writing = True
             while backlog:
                 piece = backlog[0]
                 with self._crypto:
@@ -108,7 +108,7 @@ class SSLSocketTransport(Transport):
         except _NOT_NOW:
             return False
         finally:
-            self._waiting.discard("writer")
+            self._writing = False
             if self.closed:
                 self._let_go()
         return True

@@ -46,9 +46,9 @@ BATCH_SIZE: Final = 262144
 #: Octets that ``linger`` throws away before it closes all the same.
 LINGER_SIZE: Final = 1 << 20
 
-#: Seconds of one wait at most. Longer ones end with a True that means no more than "look again":
-#: a thread inside poll() cannot be told that another one has given up what it waits for.
-LONGEST_WAIT: Final = 1.0
+#: Milliseconds of one wait at most. Longer ones end with a True that means no more than "look
+#: again": a thread inside poll() cannot be told that another one has given up what it waits for.
+LONGEST_WAIT: Final = 1000
 
 # glibc gives the top of its heap back to the system whenever 128 KiB of it are free, and takes
 # blocks of that size from mmap, until one of those has been freed: then it keeps twice as much. To
@@ -109,11 +109,14 @@ class Transport:
         "__weakref__",
         "_backlog",
         "_ended",
+        "_leading",
         "_poll",
+        "_reading",
         "_recv",
         "_send",
         "_sock",
         "_waiting",
+        "_writing",
         "alpn",
         "closed",
         "more",
@@ -140,10 +143,11 @@ class Transport:
         poll.register(sock, _POLLIN)
         self._poll = poll.poll
 
-        # One token for each thread inside a call into the system. While there is one, the
-        # descriptor stays open, though shut down: the system would give its number to somebody
-        # else's socket, and the call would go on there. Changed without a lock; add and discard
-        # are atomic.
+        # Who is inside a call into the system: the leader's poll, the reader's recv, the writer's
+        # send, and a token for each other thread. While anybody is, the descriptor stays open,
+        # though shut down: the system would give its number to somebody else's socket, and the
+        # call would go on there. Changed without a lock; each change is atomic.
+        self._leading = self._reading = self._writing = False
         self._waiting: set[object] = set()
 
         _alive.add(self)
@@ -171,12 +175,12 @@ class Transport:
         if self._ended:
             return b""
         try:
-            self._waiting.add("reader")
+            self._reading = True
             data = self._recv(PLAIN_READ_SIZE)
         except BlockingIOError:
             return None
         finally:
-            self._waiting.discard("reader")
+            self._reading = False
             if self.closed:
                 self._let_go()
         if not data:
@@ -195,12 +199,12 @@ class Transport:
             self.flush()
             return
         try:
-            self._waiting.add("writer")
+            self._writing = True
             sent = self._send(data, _QUIET)
         except BlockingIOError:
             sent = 0
         finally:
-            self._waiting.discard("writer")
+            self._writing = False
             if self.closed:
                 self._let_go()
         if sent != len(data):
@@ -214,7 +218,7 @@ class Transport:
     def _flush(self) -> bool:
         backlog = self._backlog
         try:
-            self._waiting.add("writer")
+            self._writing = True
             while backlog:
                 piece = backlog[0]
                 sent = self._send(piece, _QUIET)
@@ -226,7 +230,7 @@ class Transport:
         except BlockingIOError:
             return False
         finally:
-            self._waiting.discard("writer")
+            self._writing = False
             if self.closed:
                 self._let_go()
         return True
@@ -255,8 +259,7 @@ class Transport:
         self._send = _refuse
         with suppress(OSError):  # the peer may have gone before us
             self._sock.shutdown(socket.SHUT_RDWR)
-        if not self._waiting:
-            self._sock.close()
+        self._let_go()
 
     def detach(self) -> socket.socket:
         """Give the socket away, for TLS through a proxy's tunnel; this object is closed then.
@@ -282,19 +285,19 @@ class Transport:
         if self.more:
             return True
         try:
-            # First the token, then the look at `closed`; close() does it the other way round.
+            # First the mark, then the look at `closed`; close() does it the other way round.
             # So one of the two sees the other.
-            self._waiting.add("leader")
+            self._leading = True
             if self.closed:
                 return True
             if deadline is None:
-                self._poll(LONGEST_WAIT * 1000)
+                self._poll(LONGEST_WAIT)
                 return True
-            left = deadline - monotonic()
-            wait = (left if left < LONGEST_WAIT else LONGEST_WAIT) * 1000 if left > 0 else 0
+            left = (deadline - monotonic()) * 1000
+            wait = (left if left < LONGEST_WAIT else LONGEST_WAIT) if left > 0 else 0
             return bool(self._poll(wait)) or monotonic() < deadline
         finally:
-            self._waiting.discard("leader")
+            self._leading = False
             if self.closed:
                 self._let_go()
 
@@ -314,10 +317,10 @@ class Transport:
             poll = new_poll()
             poll.register(self._sock, _POLLOUT | _POLLIN if or_readable else _POLLOUT)
             if deadline is None:
-                poll.poll(LONGEST_WAIT * 1000)
+                poll.poll(LONGEST_WAIT)
                 return True
-            left = min(max(deadline - monotonic(), 0.0), LONGEST_WAIT)
-            return bool(poll.poll(left * 1000)) or monotonic() < deadline
+            left = min(max((deadline - monotonic()) * 1000, 0.0), LONGEST_WAIT)
+            return bool(poll.poll(left)) or monotonic() < deadline
         finally:
             self._waiting.discard(token)
             if self.closed:
@@ -358,7 +361,7 @@ class Transport:
         self._send = _refuse
 
     def _let_go(self) -> None:
-        if not self._waiting:
+        if not (self._leading or self._reading or self._writing or self._waiting):
             self._sock.close()
 
     def _inherit(self) -> None:
@@ -432,13 +435,13 @@ class TLSTransport(Transport):
                     return None
                 asked = True
                 try:
-                    self._waiting.add("reader")
+                    self._reading = True
                     size = self._recv_into(self._buffer)
                 except BlockingIOError:
                     self.more = False
                     return None
                 finally:
-                    self._waiting.discard("reader")
+                    self._reading = False
                     if self.closed:
                         self._let_go()
             with self._crypto:
@@ -446,7 +449,6 @@ class TLSTransport(Transport):
                     incoming.write(self._buffer[:size])
                 elif size == 0:
                     incoming.write_eof()
-                size = -1
                 try:
                     if self._late is not None:
                         raise self._late
@@ -454,6 +456,7 @@ class TLSTransport(Transport):
                 except ssl.SSLWantReadError:  # half a record, or one that is not for us
                     if self._outgoing.pending:
                         self._answer()
+                    size = -1
                     continue
                 except ssl.SSLZeroReturnError:
                     data = b""
@@ -508,12 +511,12 @@ class TLSTransport(Transport):
                 raise _renegotiation() from error
             sealed = self._outgoing.read()
             try:
-                self._waiting.add("writer")
+                self._writing = True
                 sent = self._send(sealed, _QUIET)
             except BlockingIOError:
                 sent = 0
             finally:
-                self._waiting.discard("writer")
+                self._writing = False
                 if self.closed:
                     self._let_go()
             if sent != len(sealed):

@@ -120,7 +120,7 @@ def test_a_manager_that_overflows_the_connections_window_is_told_so() -> None:
 
 def test_data_beyond_the_connections_window_ends_the_connection() -> None:
     peer = connected(connection_window=65_535)
-    peer.protocol.receive_window = 10
+    peer.protocol._window = 10
     peer.request()
     peer.headers(1)
     peer.data(1, bytes(11))

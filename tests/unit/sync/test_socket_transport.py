@@ -126,10 +126,10 @@ def test_closing_does_not_take_the_tls_off(wire: Wire) -> None:
     """``SSLSocket.shutdown`` would, and a thread that writes would go on in clear."""
     transport, _ = wire
     sock = transport._socket
-    transport._waiting.add("reader")
+    transport._reading = True
     transport.close()
     assert sock._sslobj is not None  # type: ignore[attr-defined]
-    transport._waiting.clear()
+    transport._reading = False
     with pytest.raises(OSError, match="has been closed"):
         transport.write(b"x")
     assert sock.fileno() == -1, "the last one to leave lets go"
