@@ -386,7 +386,27 @@ def test_the_times_of_the_archive_add_up(visit: Timeline) -> None:
     assert entries[0]["timings"]["connect"] >= 0, "who came first waited for the connection"
     assert all(entry["timings"]["connect"] == -1 for entry in entries[1:])
     assert any(entry["timings"]["blocked"] > 0 for entry in entries)
-    assert [entry for entry in entries if entry.get("_was_pushed")] != []
+
+
+def test_the_archive_says_what_was_pushed_and_what_was_reset(visit: Timeline) -> None:
+    entries = json.loads(KINDS[".har"](visit))["log"]["entries"]
+    told = [(entry.get("_was_pushed"), entry.get("comment")) for entry in entries]
+    pushed = [None if each.pushed_by is None else 1 for each in visit.streams]
+    reset = [None if each.reset is None else str(each.reset) for each in visit.streams]
+    assert told == list(zip(pushed, reset, strict=True))
+    assert {*pushed} == {None, 1} and len({*reset}) > 1
+
+
+def test_an_upload_is_sent_before_its_answer_is_waited_for() -> None:
+    kept = made(
+        Opened(1, 0.0, 1, "POST", "http://h/", []),
+        RequestEnded(1, 0.3, 1, 9),
+        Answered(1, 0.5, 1, 200, []),
+        Ended(1, 0.6, 1, 0),
+    )
+    [entry] = json.loads(KINDS[".har"](kept))["log"]["entries"]
+    timings = entry["timings"]
+    assert [timings[name] for name in ("send", "wait", "receive")] == [300, 200, 100]
 
 
 def test_tls_is_a_part_of_connecting() -> None:
