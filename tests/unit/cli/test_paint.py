@@ -53,6 +53,14 @@ def test_numbers_and_doubled_keys_stay() -> None:
     assert json_text(text, PLAIN, indent=False) == text
 
 
+def test_keys_have_a_colour_of_their_own() -> None:
+    shown = json_text('{"a": "a", "b": ["a", {"c": "a"}], "d": 1}', COLOURED, indent=False)
+    assert shown is not None
+    assert COLOURED("key", '"a"') != COLOURED("string", '"a"')
+    assert [shown.count(COLOURED("key", f'"{name}"')) for name in "abcd"] == [1] * 4
+    assert shown.count(COLOURED("string", '"a"')) == 3
+
+
 @pytest.mark.parametrize("text", ["", "{", "nothing", "NaN", "[Infinity]", "[" * 100_000, "{}{}"])
 def test_what_is_no_json(text: str) -> None:
     assert json_text(text, COLOURED, indent=True) is None
