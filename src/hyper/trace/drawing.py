@@ -34,7 +34,6 @@ class Palette:
 
         self.reset = of("0")
         self.dim = of("2")
-        self.bold = of("1")
         self.parts = {QUEUED: of("2"), WAITING: of("33"), HEAD: of("36"), BODY: of("34")}
         self.pushed = {**self.parts, BODY: of("35"), HEAD: of("95")}
         self.trouble = of("31")
