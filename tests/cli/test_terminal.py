@@ -149,8 +149,16 @@ def test_a_password_is_asked_for_and_not_shown() -> None:
     with Terminal(["demo:/get", "--auth", "me"]) as terminal:
         terminal.until(lambda seen: "password of me at " in seen)
         terminal.type("\x04")
-        assert "--auth has no password: write USER:PASSWORD" in terminal.end()
+        assert "\nhyper: error: --auth has no password: write USER:PASSWORD" in terminal.end()
     assert terminal.code == 1
+
+
+def test_ctrl_c_instead_of_a_password() -> None:
+    with Terminal(["-a", "me", "demo:/headers"]) as terminal:
+        terminal.until(lambda seen: "password of me at " in seen)
+        terminal.type("\x03")
+        assert terminal.end().endswith(": \n")
+        assert terminal.code == 130
 
 
 def test_the_password_of_a_key_is_asked_for(

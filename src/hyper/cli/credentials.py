@@ -59,8 +59,12 @@ def ask_for_secret(prompt: str) -> str | None:
 
     try:
         return getpass(prompt)
-    except EOFError:
-        return None
+    except (EOFError, KeyboardInterrupt) as error:
+        # What is said next deserves a line of its own.
+        print(file=sys.stderr)
+        if isinstance(error, EOFError):
+            return None
+        raise
 
 
 def _from_netrc(host: str) -> tuple[str, str] | None:
