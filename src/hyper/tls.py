@@ -100,6 +100,7 @@ def init_context(
     Raises OSError naming the path for a file that cannot be used (FileNotFoundError for a
     missing one), and FileNotFoundError naming the remedies when there is nobody to trust.
     """
+    log = _key_log()
     trusted = cert_loc if cert_path is None else cert_path
     context = _trusting_the_system() if trusted is None else _trusting(trusted)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -107,6 +108,8 @@ def init_context(
     context.hostname_checks_common_name = False
     context.set_ciphers(_CIPHERS)
     context.set_alpn_protocols(list(ALPN_PROTOCOLS))
+    if log is not None and not context.keylog_filename:
+        context.keylog_filename = log  # truststore's looks at no environment
     if cert is not None:
         _load_own(context, cert, cert_password)
     return context
@@ -253,7 +256,6 @@ def _trusting_the_system() -> ssl.SSLContext:
         truststore = _optional("truststore")
         if truststore is not None:
             native: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            _log_keys(native)
             return native
     context = ssl.create_default_context()
     if _trusts_somebody(context):
@@ -287,11 +289,19 @@ def _bundles() -> Iterator[str]:
         yield certifi.where()
 
 
-def _log_keys(context: ssl.SSLContext) -> None:
-    # As create_default_context does it for the contexts that it makes.
+def _key_log() -> str | None:
+    """The file for keys, as ``ssl.create_default_context`` looks for it, if it can be written.
+
+    Looked at before anything else is: that function's error does not say what the file is for.
+    """
     path = os.environ.get("SSLKEYLOGFILE")
-    if path and not sys.flags.ignore_environment:
-        context.keylog_filename = path
+    if not path or sys.flags.ignore_environment:
+        return None
+    try:
+        open(path, "ab").close()
+    except OSError as error:
+        raise _naming(error, "SSLKEYLOGFILE names a file that cannot be written", path) from None
+    return path
 
 
 def _load_own(

@@ -302,6 +302,17 @@ def test_the_key_log_is_written_where_the_environment_says(
     assert "CLIENT_TRAFFIC_SECRET_0" in log.read_text()
 
 
+def test_a_key_log_that_cannot_be_written_is_not_taken_for_whom_to_trust(
+    monkeypatch: pytest.MonkeyPatch, certificates: Certificates, tmp_path: Path
+) -> None:
+    log = str(tmp_path / "missing" / "keys.log")
+    monkeypatch.setenv("SSLKEYLOGFILE", log)
+    for trusted in None, certificates.authority:
+        with pytest.raises(FileNotFoundError, match="SSLKEYLOGFILE names a file") as caught:
+            init_context(trusted)
+        assert caught.value.filename == log
+
+
 # Our own certificate
 
 
