@@ -93,7 +93,8 @@ class HTTPConnection(Piecewise):
         trace: Trace | None = None,
     ) -> None:
         for name, value, fits, wanted in (
-            ("ssl_context", ssl_context, isinstance(ssl_context, SSLContext), "an ssl.SSLContext"),
+            # Or what does as one does, around another.
+            ("ssl_context", ssl_context, hasattr(ssl_context, "wrap_bio"), "an ssl.SSLContext"),
             ("window_manager", window_manager, callable(window_manager), "a class"),
             ("limits", limits, isinstance(limits, Limits), "a hyper.http20.limits.Limits"),
             ("trace", trace, callable(trace), "a function of a direction and octets"),

@@ -43,6 +43,7 @@ from hyper.sync.pump import Pump
 from ...certificates import Certificates
 from ...faults.rawserver import Conversation, RawServer
 from ...peer import frame
+from ...servers import InProcessServer
 from ...threads.gated import Thread, eventually
 
 Settings = dict[int, int]
@@ -202,6 +203,18 @@ def test_a_timeout_is_more_than_nothing(timeout: Any) -> None:
 def test_arguments_of_a_wrong_kind_are_named_at_once(arguments: Any, says: str) -> None:
     with pytest.raises((TypeError, ValueError), match=says):
         HTTP20Connection(**{"host": "h", **arguments})
+
+
+def test_a_context_may_be_something_around_one(server: InProcessServer, ssl_context: Any) -> None:
+    class Around:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ssl_context, name)
+
+    around: Any = Around()
+    address = f"localhost:{server.port}"
+    with HTTP20Connection(address, ssl_context=around, timeout=10) as connection:
+        connection.request("GET", "/hello")
+        assert connection.get_response().status == 200
 
 
 # Requests and responses.
