@@ -74,3 +74,14 @@ def test_an_empty_offer_is_the_contexts(
     connection.alpn = ()
     with connection, pytest.raises(H2NotNegotiatedError, match=r"'http/1\.1'"):
         connection.request("GET", "/hello")
+
+
+@pytest.mark.parametrize(("name", "given"), [("alpn", "h2"), ("connect_to", "localhost:8443")])
+def test_one_string_is_no_pair_and_no_list(
+    server: InProcessServer, ssl_context: ssl.SSLContext, name: str, given: str
+) -> None:
+    """Its letters could be offered as well, and nobody would speak any of them."""
+    connection = HTTPConnection("localhost", server.port, ssl_context=ssl_context, timeout=10)
+    setattr(connection, name, given)
+    with connection, pytest.raises(TypeError, match=f"{name} takes .*, not a single str"):
+        connection.request("GET", "/hello")

@@ -248,6 +248,12 @@ class Dialler:
         alpn: Sequence[str] = ALPN_PROTOCOLS if 20 in self._versions else ("http/1.1",)
         if self.alpn is not None:
             alpn = self.alpn
+        for name, given, wanted in (
+            ("alpn", self.alpn, "names, such as ['h2']"),
+            ("connect_to", self.connect_to, "a host and a port, such as ('localhost', 8443)"),
+        ):
+            if isinstance(given, str):
+                raise TypeError(f"{name} takes {wanted}, not a single str")
         host, port = self.connect_to or (self.host, self.port)
         context = None
         if self.secure:

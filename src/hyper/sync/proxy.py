@@ -45,6 +45,12 @@ class Proxy:
     def __init__(
         self, address: str, port: int | None = None, headers: Headers | None = None
     ) -> None:
+        if not isinstance(address, str):
+            # There may be a password in it, so it is not quoted.
+            kind = type(address).__name__
+            raise TypeError(f"a proxy is a str, 'name' or 'name:port', not {kind}")
+        if port is not None and not isinstance(port, int):
+            raise TypeError(f"a proxy's port is an int, not {port!r}")
         url = urlsplit(address if "://" in address else f"http://{address}")
         try:
             found = url.port
@@ -172,4 +178,4 @@ def _octet(transport: Transport) -> bytes | None:
 
 
 def _timed_out(proxy: Proxy, target: str, timeout: float | None) -> TimeoutError:
-    return TimeoutError(f"proxy {proxy.where} opened no tunnel to {target} within {timeout:g} s")
+    return TimeoutError(f"proxy {proxy.where} opened no tunnel to {target} within {timeout:.3g} s")

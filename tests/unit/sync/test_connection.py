@@ -197,6 +197,8 @@ def test_a_timeout_is_more_than_nothing(timeout: Any) -> None:
         ({"window_manager": FlowControlManager(1)}, "has to be a class, not a FlowControlManager"),
         ({"limits": {}}, "limits has to be a hyper.http20.limits.Limits, not a dict"),
         ({"trace": "yes"}, "trace has to be a function of a direction and octets, not a str"),
+        ({"proxy_host": b"p"}, "a proxy is a str, 'name' or 'name:port', not bytes"),
+        ({"proxy_host": "p", "proxy_port": "8080"}, "a proxy's port is an int, not '8080'"),
         ({"force_proto": "http2"}, "force_proto is 'h2' or nothing, not 'http2'"),
     ],
 )
