@@ -46,9 +46,10 @@ class Proxy:
         self, address: str, port: int | None = None, headers: Headers | None = None
     ) -> None:
         if not isinstance(address, str):
-            # There may be a password in it, so it is not quoted.
-            kind = type(address).__name__
-            raise TypeError(f"a proxy is a str, 'name' or 'name:port', not {kind}")
+            # Not quoted: there may be a password in it.
+            raise TypeError(
+                f"a proxy is a str, 'name' or 'name:port', not {type(address).__name__}"
+            )
         if port is not None and not isinstance(port, int):
             raise TypeError(f"a proxy's port is an int, not {port!r}")
         url = urlsplit(address if "://" in address else f"http://{address}")
