@@ -23,7 +23,7 @@ HEAVY = {
 }  # fmt: skip
 
 #: What is loaded before Ctrl-C is caught, beside what any Python has loaded already.
-BEFORE_MAIN = {"hyper", "hyper.__main__", "hyper.cli"}
+BEFORE_MAIN = {"hyper", "hyper.__main__", "hyper.cli", "hyper.demo", "hyper.demo.__main__"}
 
 #: At the import of one module, a real interrupt.
 INTERRUPTING = """
@@ -88,21 +88,33 @@ def test_what_is_asked_for_is_loaded() -> None:
 def test_next_to_nothing_is_loaded_before_an_interrupt_is_caught() -> None:
     assert loaded(run="") <= BEFORE_MAIN
     assert loaded(run="import hyper.__main__") <= BEFORE_MAIN
+    assert loaded(run="import hyper.demo.__main__") <= BEFORE_MAIN
 
 
-@pytest.mark.parametrize("module", ["failing", "arguments", "running", "connecting"])
-def test_an_interrupt_while_modules_are_loaded_is_no_traceback(module: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "module"),
+    [
+        *(
+            (["hyper", "demo:/get"], f"hyper.cli.{module}")
+            for module in ("failing", "arguments", "running", "connecting")
+        ),
+        *((["hyper.demo"], f"hyper.{module}") for module in ("demo.tour", "demo.server", "trace")),
+    ],
+)
+def test_an_interrupt_while_modules_are_loaded_is_no_traceback(
+    words: list[str], module: str, tmp_path: Path
+) -> None:
     (tmp_path / "sitecustomize.py").write_text(INTERRUPTING)
     before = os.environ.get("PYTHONPATH")
     done = subprocess.run(
-        [sys.executable, "-m", "hyper", "demo:/get"],
+        [sys.executable, "-m", *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=60,
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(tmp_path), *([before] if before else [])]),
-            "INTERRUPTED_AT": f"hyper.cli.{module}",
+            "INTERRUPTED_AT": module,
         },
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 import pytest
 
 from hyper.common.exceptions import HyperError
-from hyper.demo import DemoServer, __main__, endpoints
-from hyper.demo.__main__ import WIDTH, Tour, main
+from hyper.demo import DemoServer, endpoints, tour
+from hyper.demo.__main__ import main
 from hyper.demo.steps import Head, Request, Step
+from hyper.demo.tour import WIDTH, Tour
 from hyper.sync.connection import HTTP20Connection
 
 COMMAND = [sys.executable, "-m", "hyper.demo"]
@@ -53,7 +54,7 @@ class Said(list[str]):
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> Said:
     """A shorter tour's output."""
-    monkeypatch.setattr(__main__, "DOWNLOAD", 2**21)
+    monkeypatch.setattr(tour, "DOWNLOAD", 2**21)
     return Said()
 
 
