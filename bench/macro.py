@@ -240,9 +240,13 @@ class Player:
 
     The first thing that it says is which version it is, after its warm-up. What is not a client
     in a loop says all it has to say at once.
+
+    under  the words of a command that is to run it, such as a profiler
     """
 
-    def __init__(self, client: str, task: dict[str, Any], peers: Path) -> None:
+    def __init__(
+        self, client: str, task: dict[str, Any], peers: Path, under: Sequence[str] = ()
+    ) -> None:
         module = MODULES.get(task["kind"])
         self.turns = 0 if module else task["turns"]
         self.said: list[Result] = []
@@ -250,7 +254,11 @@ class Player:
         self.words = Path(task["folder"], f"{client.replace('/', '-')}.words")
         with self.words.open("w") as words:
             self.process = subprocess.Popen(
-                [interpreter(client, peers), "-m", module or "bench.worker", json.dumps(task)],
+                [
+                    *under,
+                    interpreter(client, peers),
+                    *("-m", module or "bench.worker", json.dumps(task)),
+                ],
                 env=variables(),
                 cwd=ROOT,
                 stdin=subprocess.PIPE,

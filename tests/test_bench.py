@@ -18,6 +18,7 @@ from bench.plot import drawn
 from bench.results import against, merged, summary, table
 from bench.scenarios import CLIENTS as CHOICES
 from bench.scenarios import REQUEST_HEADERS, SCENARIOS, Scenario
+from bench.shares import shares
 from bench.worker import CLIENTS, KINDS, WARM_UP
 
 from .certificates import Certificates
@@ -273,6 +274,25 @@ def test_a_round_is_the_median_of_its_turns_and_the_longest_of_its_waits() -> No
     ]
     expected = {"version": "v", "units": 10, "cpu": 3.0, "longest": 9.0, "peak_memory": 7}
     assert merged(turns) == expected
+
+
+def test_shares_are_of_what_a_shared_object_belongs_to() -> None:
+    report = """
+# Overhead  Shared Object
+# ........  ......................................
+#
+    40.50%  [kernel.kallsyms]
+    20.25%  libpython3.13.so.1.0
+     9.00%  libcrypto-fa202293.so.3
+     1.00%  _ssl.cpython-313-x86_64-linux-gnu.so
+    12.00%  libcurl-330bcbb6.so.4.8.0
+     8.00%  libnghttp2-3dab5618.so.14.29.5
+     5.00%  libc.so.6
+     0.25%  [vdso]
+     4.00%  _struct.cpython-313-x86_64-linux-gnu.so
+"""
+    expected = {"the system": 40.5, "OpenSSL": 10, "libcurl": 20, "libc": 5.25, "Python": 24.25}
+    assert shares(report) == expected
 
 
 def test_the_picture_has_a_bar_for_every_run_and_a_mark_for_every_goal() -> None:

@@ -19,13 +19,9 @@ class Target:
     headers: list[tuple[str, str]] = field(default_factory=list)
     tls: bool = True
 
-    @property
-    def scheme(self) -> str:
-        return "https" if self.tls else "http"
-
-    @property
-    def url(self) -> str:
-        return f"{self.scheme}://localhost:{self.port}{self.path}"
+    def __post_init__(self) -> None:
+        self.scheme = "https" if self.tls else "http"
+        self.url = f"{self.scheme}://localhost:{self.port}{self.path}"
 
 
 class Client:

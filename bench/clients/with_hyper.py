@@ -19,20 +19,23 @@ class Hyper(Client):
             "localhost", self.target.port, secure=self.target.tls, ssl_context=self.context
         )
 
-    def ask(self) -> int | None:
-        if self.target.headers:
-            return self.connection.request("GET", self.target.path, headers=self.headers())
-        return self.connection.request("GET", self.target.path)
-
     def get(self) -> int:
-        response = self.connection.get_response(self.ask())
+        if self.target.headers:
+            stream = self.connection.request("GET", self.target.path, headers=self.headers())
+        else:
+            stream = self.connection.request("GET", self.target.path)
+        response = self.connection.get_response(stream)
         body = response.read()
         assert response.status == 200
         return len(body)
 
     def batch(self, count: int) -> int:
+        request, path = self.connection.request, self.target.path
         with self.connection.together():
-            streams = [self.ask() for _ in range(count)]
+            if self.target.headers:
+                streams = [request("GET", path, headers=self.headers()) for _ in range(count)]
+            else:
+                streams = [request("GET", path) for _ in range(count)]
         size = 0
         for stream in streams:
             response = self.connection.get_response(stream)

@@ -99,8 +99,7 @@ class Receiver(BodyReceiver):
             stream_id &= LOW_31_BITS
             if word > self._usual:
                 self._check_head(data[at : at + 40], word >> 8, word & 0xFF, flags, stream_id)
-            kind = word & 0xFF
-            handler = _HANDLERS[kind]
+            handler = _HANDLERS[word & 0xFF]
             start = at + FRAME_HEAD_SIZE
             at = start + (word >> 8)
             if at > end:
@@ -109,7 +108,7 @@ class Receiver(BodyReceiver):
                 self._missing = at - end
                 return
             handler(self, flags, stream_id, data[start:at])
-            if word > _BULK and not kind | flags:
+            if word > _BULK and not (word & 0xFF or flags):
                 at = self._on_equal_data(data, at, word >> 8, stream_id)
         if at < end:
             self._rest = data[at:]

@@ -136,7 +136,7 @@ class Response:
         # Dropped unread: the peer need not go on. Here any lock may be held, even by this very
         # thread, so the stream is only put where the next thread will find it.
         exchange = self._exchange
-        if exchange.error is None and (self._cut_short or not exchange.ended):
+        if (not exchange.ended or self._cut_short) and exchange.error is None:
             self._pump.abandoned.append(exchange)
 
     # The head.
