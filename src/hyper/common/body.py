@@ -70,9 +70,13 @@ class Body:
         self._promise = declared if self.size is None else self.size
 
     @property
+    def at_hand(self) -> bool:
+        """Whether it is in memory, so that nobody has to be waited for."""
+        return self._file is None and self._pieces is None
+
+    @property
     def rewindable(self) -> bool:
-        in_memory = self._file is None and self._pieces is None
-        return in_memory or self._start is not None or not self._used
+        return self.at_hand or self._start is not None or not self._used
 
     def rewind(self) -> None:
         """Make the next iteration start at the beginning; ValueError if there is no way."""

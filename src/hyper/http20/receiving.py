@@ -33,7 +33,7 @@ from .frames import (
     window_update_frame,
 )
 from .settings import Setting
-from .state import LARGEST_WORD, NO_REQUEST
+from .state import NO_REQUEST, USUAL_UP_TO
 from .window import bad_increment
 
 __all__ = ["Receiver"]
@@ -142,7 +142,7 @@ class Receiver(BodyReceiver):
                 error_code=ErrorCode.PROTOCOL_ERROR,
             )
         self._greeted = True
-        self._usual = LARGEST_WORD
+        self._usual = USUAL_UP_TO
 
     def _widen_connection(self, increment: int) -> None:
         """Announce room for more octets on the connection (§6.9)."""

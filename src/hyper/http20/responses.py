@@ -7,7 +7,7 @@ from ..hpack import HPACKError, HPACKLimitError
 from .exceptions import ErrorCode, HPACKDecodingError, ProtocolError
 from .messages import Head, MalformedError, read_head, read_trailers, section_size
 from .promises import PromiseReceiver
-from .state import LARGEST_WORD
+from .state import USUAL_UP_TO
 from .stream import Stream
 
 __all__ = ["ResponseReceiver"]
@@ -45,7 +45,7 @@ class ResponseReceiver(PromiseReceiver):
         block = b"".join(self._block)
         self._block.clear()
         stream_id, self._block_stream = self._block_stream, 0
-        self._usual = LARGEST_WORD
+        self._usual = USUAL_UP_TO
         self._receive_block(stream_id, block, self._block_end)
 
     def _receive_block(self, stream_id: int, block: bytes, end: int) -> None:

@@ -37,14 +37,14 @@ from .settings import RemoteSettings, Setting
 from .stream import Stream
 from .window import BaseFlowControlManager, FlowControlManager
 
-__all__ = ["LARGEST_WORD", "NO_REQUEST", "ConnectionState"]
+__all__ = ["NO_REQUEST", "USUAL_UP_TO", "ConnectionState"]
 
 
 #: Octets of DATA that the default manager of a connection is told of together.
 REPORTED_SIZE = 4096
 
 #: The first word of the largest frame's head: its length, and any type.
-LARGEST_WORD = MAX_FRAME_SIZE << 8 | 0xFF
+USUAL_UP_TO = MAX_FRAME_SIZE << 8 | 0xFF
 
 #: What no request is equal to.
 NO_REQUEST: tuple[tuple[object, ...], FieldTuple] = ((), ())

@@ -71,6 +71,7 @@ class Asked:
     over       it has ended
     expects    the body waits for ``100 Continue`` (RFC 9110 §10.1.1)
     last       ``connection: close``: over HTTP/1.1, the server is told to close after it
+    follows    its body is in memory and may follow at once, so that the head can leave with it
     uncoded    the fields of a response to it that had no content coding; the next one often has
                the very same
     """
@@ -84,6 +85,7 @@ class Asked:
     over = False
     expects = False
     last = False
+    follows = False
     body: Body | None = None
     trailers: Any = None
     never_index: Container[bytes] = ()
@@ -216,6 +218,8 @@ class Origin:
             path = pseudo.get(b":path", path)
         asked = Asked(method, scheme, authority, path, fields, self.where)
         asked.body = body
+        if body is not None and body.at_hand and not expects:
+            asked.follows = True
         asked.trailers = trailers
         if piecewise:
             asked.piecewise = True

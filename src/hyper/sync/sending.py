@@ -80,7 +80,7 @@ class Sender(Dialler):
                     headers,
                     asked.body is None and not asked.piecewise,
                     asked.never_index,
-                    self._mine.together > 0,
+                    asked.follows or self._mine.together > 0,
                 )
             except HyperError as error:
                 # Nothing of it was written: it died, or said goodbye, while it was idle.

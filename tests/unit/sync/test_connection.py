@@ -433,6 +433,32 @@ def test_bodies_of_every_kind(playing: Playing) -> None:
     assert [dict(head).get(b"content-length") for head in server.heads()] == [b"3"] * 4 + [None] * 2
 
 
+@pytest.mark.parametrize(
+    ("body", "headers", "writes"),
+    [
+        (b"1234", None, 1),
+        ("text", {"x": "y"}, 1),
+        (bytearray(20_000), None, 1),
+        (iter([b"12", b"34"]), None, 4),  # nobody knows when a piece will come
+        (io.BytesIO(b"1234"), None, 2),
+        (b"1234", {"expect": "100-continue"}, 2),
+    ],
+)
+def test_the_head_leaves_with_a_body_that_is_in_memory(
+    playing: Playing, body: Any, headers: Any, writes: int
+) -> None:
+    """And waits for nothing else: two writes would be two records, two packets, two wake-ups."""
+    written: list[bytes] = []
+    _, connection = playing(answering)
+    connection.get_response(connection.request("GET", "/")).read()
+    pump = connection._pump
+    assert pump is not None
+    pump._trace = lambda way, data: written.append(data) if way == ">" else None
+    stream = connection.request("POST", "/", body, headers)
+    assert len(written) == writes
+    assert connection.get_response(stream).status == 200
+
+
 def test_trailers_after_a_body_and_after_none(playing: Playing) -> None:
     server, connection = playing()
     asked = []
