@@ -17,7 +17,8 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 
 IMPORTS = {
-    "hyper": "import hyper",
+    # ``import hyper`` alone loads next to nothing; what it is for is loaded with the first use.
+    "hyper": "from hyper import HTTPConnection",
     "http.client": "import http.client, ssl",
     "pycurl": "import pycurl",
     "httpx": "import httpx",
