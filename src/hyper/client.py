@@ -303,14 +303,14 @@ class SSLContext(ssl.SSLContext):
             server_hostname=server_hostname,
             session=session,
         )
-        peer = None if server_side or not do_handshake_on_connect else _peer(sock)
+        peer = _peer(sock) if do_handshake_on_connect else None
         if peer is None or sock.gettimeout() == 0:
             with self._offering:
                 return make(do_handshake_on_connect=do_handshake_on_connect)
         name = server_hostname or ""
         if isinstance(name, bytes):
             name = name.decode("ascii")
-        if not self._translates or name in self.http11_hosts:
+        if server_side or not self._translates or name in self.http11_hosts:
             with self._offering:
                 made = make(do_handshake_on_connect=False)
             return _shake_hands(made)

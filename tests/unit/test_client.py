@@ -22,6 +22,7 @@ from hyper.sync.gateway import GatewaySocket
 
 from ..certificates import Certificates
 from ..servers import InProcessServer
+from ..threads.gated import eventually
 
 
 @pytest.fixture
@@ -341,6 +342,32 @@ def test_the_server_s_side_is_a_plain_tls_socket(certificates: Certificates) -> 
         assert type(sock) is ssl.SSLSocket
         sock.close()
         client.close()
+
+
+def test_a_silent_peer_of_the_server_s_side_keeps_nobody_else(certificates: Certificates) -> None:
+    """Its handshake waits for that peer, and nobody else who uses the context does."""
+    context = create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.chain, certificates.key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        silent = socket.create_connection(listener.getsockname())
+        accepted, _ = listener.accept()
+        ended: list[OSError] = []
+
+        def serve() -> None:
+            try:
+                context.wrap_socket(accepted, server_side=True)
+            except OSError as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        eventually(lambda: accepted.fileno() == -1)  # the TLS socket has it, and shakes hands
+        free = context._offering.acquire(timeout=5)
+        silent.close()
+        thread.join(10)
+        assert free, "somebody who waits holds what everybody needs"
+        context._offering.release()
+        assert len(ended) == 1 and accepted.fileno() == -1
 
 
 @pytest.mark.parametrize("share", [True, False])

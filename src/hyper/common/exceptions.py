@@ -65,9 +65,9 @@ class ProxyResponse(NamedTuple):
 
 
 class ProxyError(HyperError):
-    """The proxy refused to open a tunnel, or answered with something that is not HTTP.
+    """The proxy refused to open a tunnel, or answered in another language than it was asked in.
 
-    response  its answer, never the origin's; ``None`` if there was none
+    response  its answer in HTTP, never the origin's; ``None`` if there was none
     """
 
     response: ProxyResponse | None = None
