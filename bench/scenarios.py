@@ -127,7 +127,7 @@ SCENARIOS = [
         "stream",
         "nghttpd",
         "/64m",
-        8,
+        24,
         2,
         bulk=True,
         peers=(*PEERS, "curl"),

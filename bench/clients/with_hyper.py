@@ -53,7 +53,7 @@ class Hyper(Client):
     def stream(self) -> int:
         response = self.connection.get_response(self.connection.request("GET", self.target.path))
         assert response.status == 200
-        return sum(len(chunk) for chunk in response.read_chunked())
+        return sum(map(len, response.read_chunked()))
 
     def upload(self, body: bytes) -> None:
         stream = self.connection.request("POST", self.target.path, body=body)
