@@ -112,9 +112,9 @@ def test_readers_that_are_slow_do_not_make_their_windows_grow(
         with connection.get_response(stream_id) as response:
             most.append(0)
             at = len(most) - 1
-            while not done.is_set() and response.read(50_000):
+            while not done.is_set() and response.read(20_000):
                 most[at] = max(most[at], unread(response))
-                time.sleep(0.005)
+                time.sleep(0.01)
 
     def read_on() -> None:
         while not done.is_set():
