@@ -11,17 +11,20 @@ from hyper.hpack import backend
 __all__ = ["BACKENDS", "NEEDS_NGHTTP2"]
 
 
-def _missing() -> str:
+def _why_not() -> str:
+    """Why nghttp2's HPACK cannot be tried here; "" where it can."""
     try:
         backend("nghttp2")
     except ImportError as error:
-        return str(error)
+        return f"nghttp2's HPACK needs its library, which this machine has not: {error}"
     return ""
 
 
+_WHY_NOT = _why_not()
+
 #: Skips where there is no libnghttp2, unless the run is to prove everything; then it fails.
 NEEDS_NGHTTP2 = pytest.mark.skipif(
-    bool(_missing()) and not os.environ.get("HYPER_REQUIRE_SERVERS"), reason=_missing() or "there"
+    _WHY_NOT != "" and not os.environ.get("HYPER_REQUIRE_SERVERS"), reason=_WHY_NOT
 )
 
 

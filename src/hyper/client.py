@@ -282,7 +282,7 @@ class SSLContext(ssl.SSLContext):
 
     # An SSLContext promises an SSLSocket. Who asks for a connection of HTTP/2 is given a gateway,
     # which has the methods of one and cannot be one: an SSLSocket reads from its own descriptor.
-    def wrap_socket(  # type: ignore[override]  # typed as what it gives, either of the two
+    def wrap_socket(  # type: ignore[override]  # may give a GatewaySocket, no SSLSocket
         self,
         sock: socket.socket,
         server_side: bool = False,

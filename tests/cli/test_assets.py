@@ -77,7 +77,7 @@ def test_comments_without_end_are_not_looked_through(monkeypatch: pytest.MonkeyP
     assert assets.in_style(css) == ["a", "b", "c", "d"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals on Windows")
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is typed into a pty; Windows has none")
 def test_ctrl_c_waits_for_none_of_them() -> None:
     from .terminal import Terminal
 

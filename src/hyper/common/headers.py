@@ -145,14 +145,14 @@ class HTTPHeaderMap(MutableMapping[Any, Any]):
 
     # A Mapping's are views, in which a name stands once. Here it may stand twice, and hyper 0.7
     # promised iterators; so each of the three is an exception from what Mapping declares.
-    def keys(self) -> Iterator[bytes]:  # type: ignore[override]  # no KeysView: names twice
+    def keys(self) -> Iterator[bytes]:  # type: ignore[override]  # a KeysView has a name once
         """The name of every value: as many as ``len``, duplicates included."""
         return (name for name, _ in self)
 
-    def values(self) -> Iterator[bytes]:  # type: ignore[override]  # no ValuesView, as keys()
+    def values(self) -> Iterator[bytes]:  # type: ignore[override]  # hyper 0.7's: an iterator
         return (value for _, value in self)
 
-    def items(  # type: ignore[override]  # no ItemsView, as keys()
+    def items(  # type: ignore[override]  # hyper 0.7's: an iterator, of repeated names too
         self,
     ) -> Iterator[tuple[bytes, bytes]]:
         return iter(self)

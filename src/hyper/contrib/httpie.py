@@ -33,7 +33,7 @@ VERSIONS: Final = {
 }
 
 
-class HTTP20TransportPlugin(TransportPlugin):  # type: ignore[misc]  # HTTPie has no types: Any
+class HTTP20TransportPlugin(TransportPlugin):  # type: ignore[misc]  # HTTPie ships no types
     """Mounts HTTP/2 below every ``https`` URL."""
 
     name = "hyper"
@@ -46,7 +46,7 @@ class HTTP20TransportPlugin(TransportPlugin):  # type: ignore[misc]  # HTTPie ha
         return HTTPieAdapter(asked_for_context([*options, *sys.argv[1:]]))
 
 
-class HTTPieAdapter(HTTP20Adapter, HTTPAdapter):  # type: ignore[misc]  # HTTPAdapter is Any
+class HTTPieAdapter(HTTP20Adapter, HTTPAdapter):  # type: ignore[misc]  # HTTPie's ships no types
     """The adapter of requests, with what HTTPie's own does: all headers, keys with passwords.
 
     context  for ``--ssl`` and ``--ciphers``; None if neither was given

@@ -285,8 +285,8 @@ class _Upload:
 def _stream_class(package: Any) -> Callable[[Any, Any, dict[object, None]], Any]:
     """The stream of a response, for whichever package."""
 
-    # httpx's or httpx2's: only known once one of them has made a request.
-    class ResponseStream(package.SyncByteStream):  # type: ignore[misc]  # a base known at run time
+    # Which of the two packages it is, a request tells at run time; so no checker knows the base.
+    class ResponseStream(package.SyncByteStream):  # type: ignore[misc]  # httpx's or httpx2's base
         """The body as it came; what codings it has, the client takes off."""
 
         def __init__(self, request: Any, response: Any, users: dict[object, None]) -> None:

@@ -207,7 +207,7 @@ class HTTPSConnection(StockConnection):
 
     # Its pools call their own connection's request(), whose signature is not that of
     # http.client's, from which it inherits. urllib3 makes the same exception.
-    def request(  # type: ignore[override]  # urllib3's signature, not http.client's
+    def request(  # type: ignore[override]  # urllib3's pools pass more than http.client's
         self,
         method: str,
         url: str,
@@ -249,7 +249,7 @@ class HTTPSConnection(StockConnection):
         self._request = request
 
     # urllib3's connection gives urllib3's response, where http.client's gives its own.
-    def getresponse(self) -> StockResponse:  # type: ignore[override]  # not http.client's
+    def getresponse(self) -> StockResponse:  # type: ignore[override]  # urllib3's response
         """Wait for the head; ``timeout`` is from now on that of each wait for the body, too."""
         engine = self._engine
         if engine is None:

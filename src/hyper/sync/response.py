@@ -312,8 +312,9 @@ class Response:
             return first if whole is None else whole.getvalue()
         except Exception as error:
             self._partial = first if whole is None else whole.getvalue()
-            # By no other name: the error's traceback holds this frame and what stands in it.
-            error.partial = self._partial  # type: ignore[attr-defined]  # of any kind
+            # Of any kind, so the attribute is declared nowhere. And by no other name: the error's
+            # traceback holds this frame and what stands in it.
+            error.__dict__["partial"] = self._partial
             raise
         except BaseException:  # an interrupt: nothing is lost, reading may go on
             self._rest = first if whole is None else whole.getvalue()
