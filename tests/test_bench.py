@@ -224,15 +224,20 @@ def twelve(certificates: Certificates) -> Iterator[tuple[InProcessServer, list[s
     server.stop()
 
 
+def getting(
+    units: int, server: InProcessServer, certificates: Certificates, folder: Path
+) -> dict[str, Any]:
+    """What a player has to know that gets the twelve octets so often."""
+    scenario = Scenario("work", "some GETs", "get", "nginx", "/12", units, 0)
+    task = described("hyper", scenario, server.port, folder, parse([]))
+    return task | {"authority": str(certificates.authority), "cpus": []}
+
+
 def test_clients_of_a_round_take_turns(
     twelve: tuple[InProcessServer, list[str]], certificates: Certificates, tmp_path: Path
 ) -> None:
     server, asked = twelve
-    scenario = Scenario("work", "some GETs", "get", "nginx", "/12", 30, 0)
-    task = described("hyper", scenario, server.port, tmp_path, parse([])) | {
-        "authority": str(certificates.authority),
-        "cpus": [],
-    }
+    task = getting(30, server, certificates, tmp_path)
     tasks = {"hyper": task, "hyper/1.1": task | {"client": "hyper/1.1"}}
     ours, old = play(tasks, tmp_path).values()
     assert (ours["version"], old["version"]) == (
@@ -250,11 +255,7 @@ def test_whoever_cannot_take_part_says_why_and_the_others_go_on(
     twelve: tuple[InProcessServer, list[str]], certificates: Certificates, tmp_path: Path
 ) -> None:
     server, _ = twelve
-    scenario = Scenario("work", "some GETs", "get", "nginx", "/12", 2, 0)
-    task = described("hyper", scenario, server.port, tmp_path, parse([])) | {
-        "authority": str(certificates.authority),
-        "cpus": [],
-    }
+    task = getting(2, server, certificates, tmp_path)
     tasks = {
         "hyper": task | {"path": "/10k"},
         "hyper/1.1": task | {"client": "hyper/1.1"},

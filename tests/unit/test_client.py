@@ -11,6 +11,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -332,25 +333,30 @@ def test_a_socket_that_does_not_wait_is_refused_as_ever(
             context.wrap_socket(sock, server_hostname="localhost")
 
 
-def test_the_server_s_side_is_a_plain_tls_socket(certificates: Certificates) -> None:
+@contextmanager
+def server_side(
+    certificates: Certificates,
+) -> Iterator[tuple[SSLContext, socket.socket, socket.socket]]:
+    """A context of ours for servers, a socket that one accepted, and the client's end of it."""
     context = create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificates.chain, certificates.key)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         accepted, _ = listener.accept()
+    with client, accepted:
+        yield context, accepted, client
+
+
+def test_the_server_s_side_is_a_plain_tls_socket(certificates: Certificates) -> None:
+    with server_side(certificates) as (context, accepted, _):
         sock: Any = context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
         assert type(sock) is ssl.SSLSocket
         sock.close()
-        client.close()
 
 
 def test_a_silent_peer_of_the_server_s_side_keeps_nobody_else(certificates: Certificates) -> None:
     """Its handshake waits for that peer, and nobody else who uses the context does."""
-    context = create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificates.chain, certificates.key)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        silent = socket.create_connection(listener.getsockname())
-        accepted, _ = listener.accept()
+    with server_side(certificates) as (context, accepted, silent):
         ended: list[OSError] = []
 
         def serve() -> None:
