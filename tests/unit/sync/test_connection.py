@@ -33,12 +33,13 @@ from hyper.http20.exceptions import (
     ProtocolError,
     StreamResetError,
 )
-from hyper.http20.window import FlowControlManager
+from hyper.http20.window import BaseFlowControlManager, FlowControlManager
 from hyper.sync import dial
 from hyper.sync import dialling as dialling_module
 from hyper.sync.piecewise import LEFT_KEYS
 from hyper.sync.pool import has_gone
 from hyper.sync.pump import Pump
+from hyper.sync.response import has_ended
 
 from ...certificates import Certificates
 from ...faults.rawserver import Conversation, RawServer
@@ -928,6 +929,30 @@ def test_ping(playing: Playing) -> None:
         connection.ping()
     with pytest.raises(ConnectionError, match=server.address):
         connection.ping()
+
+
+def test_a_window_manager_hears_of_a_body_that_was_whole_before_it_was_read(
+    playing: Playing,
+) -> None:
+    """No window needs it any more; a manager of the user's own may count."""
+    heard: list[int] = []
+
+    class Manager(BaseFlowControlManager):
+        def increase_window_size(self, frame_size: int) -> int:
+            if self.document_size is not None:  # a stream's
+                heard.append(frame_size)
+            return 0
+
+    _, connection = playing(window_manager=Manager)
+    for _ in range(2):  # only from the second on a body without codings takes the short way
+        stream_id = connection.request("GET", "/")
+        response = connection.get_response(stream_id)
+        pump = connection._pump
+        assert pump is not None
+        assert pump.wait(response._exchange, has_ended, time.monotonic() + 10)
+        heard.clear()
+        body = response.read()
+        assert body and heard == [len(body)]
 
 
 def test_a_window_manager_is_a_class_that_is_asked(playing: Playing) -> None:
