@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import hpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,9 +14,11 @@ from hyper.trace.events import (
     Answered,
     Ended,
     Event,
+    Frame,
     Message,
     Opened,
     Piece,
+    Promised,
     RequestEnded,
     Speaking,
 )
@@ -140,6 +143,10 @@ def test_padding_is_no_part_of_a_body() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 300_000,
         b"HTTP/1.1\r\n\r\n",
         b"HTTP/1.1 twohundred OK\r\ncolonless\r\n\r\n",
+        b"HTTP/1.1 \xb200 OK\r\n\r\n",  # a digit to str.isdigit, and none to int
+        b"HTTP/1.1 " + b"9" * 5000 + b" OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
     ],
 )
 def test_what_cannot_be_read_is_passed_over(answer: bytes) -> None:
@@ -175,9 +182,63 @@ def test_any_split_of_the_octets_tells_the_same(cuts: list[int]) -> None:
     ]
 
 
+def answered_with(octets: bytes) -> list[Event]:
+    asked = PREFACE + frame("SETTINGS") + frame("HEADERS", END_HEADERS | END_STREAM, 1, b"\x82")
+    return told([(">", asked), ("<", frame("SETTINGS") + octets)])
+
+
+def test_a_status_is_three_digits_or_none() -> None:
+    status = b"9" * 5000
+    block = hpack.Encoder().encode([(b":status", status)], huffman=False)
+    events = answered_with(frame("HEADERS", END_HEADERS, 1, block))
+    assert [each for each in events if isinstance(each, Answered)] == []
+    assert [each.kind for each in events if isinstance(each, Frame)][-1] == "HEADERS"
+
+
+ESCAPE = b"\x1b]0;owned\x07\n"
+
+
+def promised_with(authority: bytes, path: bytes) -> list[Event]:
+    fields = [
+        (b":method", b"GET"),
+        (b":scheme", b"https"),
+        (b":authority", authority),
+        (b":path", path),
+    ]
+    block = (2).to_bytes(4, "big") + hpack.Encoder().encode(fields, huffman=False)
+    return answered_with(frame("PUSH_PROMISE", END_HEADERS, 1, block))
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        told([(">", GET), ("<", b"HTTP/1.1 200 " + ESCAPE + b"\r\n\r\n")]),
+        told([(">", b"GET /%b HTTP/1.1\r\nHost: %b\r\n\r\n" % (ESCAPE, ESCAPE))]),
+        promised_with(b"h" + ESCAPE, b"/" + ESCAPE),
+    ],
+    ids=["status line", "request line", "promise"],
+)
+def test_a_strangers_words_do_nothing_to_the_terminal(events: list[Event]) -> None:
+    """Neither in its own line nor where a URL is shown."""
+    assert any("x1b]0;owned" in str(event) for event in events)
+    for event in events:
+        assert str(event).isprintable()
+        if isinstance(event, Opened | Promised):
+            assert event.url.isprintable()
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("<>"), st.binary(max_size=80)), max_size=8))
 def test_no_octets_can_break_it(said: Said) -> None:
     for start in (b"", b"HTTP/1.1 200 OK\r\n"):
         for event in told([("<", start), *said], closed=True):
-            assert "\n" not in str(event)
+            assert str(event).isprintable()
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=40), st.binary(max_size=40), st.binary(max_size=40))
+def test_no_head_can_break_it(first: bytes, second: bytes, third: bytes) -> None:
+    head = b"%b HTTP/1.1 %b %b\r\nHost: %b\r\n\r\n" % (first, second, third, first)
+    for octets in (head, head[len(first) + 1 :]):
+        for event in told([(">", octets), ("<", octets)], closed=True):
+            assert str(event).isprintable()

@@ -27,6 +27,7 @@ from hyper.trace.events import (
     Frame,
     Message,
     Opened,
+    Promised,
     Queued,
     RequestEnded,
     Reset,
@@ -407,6 +408,14 @@ def test_an_upload_is_sent_before_its_answer_is_waited_for() -> None:
     [entry] = json.loads(KINDS[".har"](kept))["log"]["entries"]
     timings = entry["timings"]
     assert [timings[name] for name in ("send", "wait", "receive")] == [300, 200, 100]
+
+
+def test_a_promise_of_no_url_has_its_query_all_the_same() -> None:
+    """A server may promise what it likes; urlsplit raises ValueError for this."""
+    kept = made(Promised(1, 0.0, 2, 1, "GET", "https://[h/?a=1&b=", []))
+    [entry] = json.loads(KINDS[".har"](kept))["log"]["entries"]
+    told = [(each["name"], each["value"]) for each in entry["request"]["queryString"]]
+    assert told == [("a", "1"), ("b", "")]
 
 
 def test_tls_is_a_part_of_connecting() -> None:

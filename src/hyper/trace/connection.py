@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -30,6 +31,7 @@ from .events import (
     Secured,
     Speaking,
     Unreadable,
+    one_line,
 )
 from .http11 import MessageReader, SeenHead, SeenPiece
 from .http20 import FrameReader, SeenFrame
@@ -216,10 +218,10 @@ class ConnectionTrace:
                 self._end_request(stream, life)
             return
         if fields is not None:
-            status = dict(fields).get(b":status", b"")
-            if status.isdigit():
+            status = _status(dict(fields).get(b":status", b"").decode("latin-1"))
+            if status:
                 life.answered = True
-                self._tell(Answered(self.number, self.now, stream, int(status), _plain(fields)))
+                self._tell(Answered(self.number, self.now, stream, status, _plain(fields)))
         self._body(stream, life, seen.body)
         if seen.end_stream:
             self._end_response(stream, life)
@@ -272,15 +274,11 @@ class ConnectionTrace:
             if target.startswith("/") or target == "*":
                 host = dict(seen.fields).get(b"host", b"").decode("latin-1")
                 url = f"{self._scheme}://{host}{target if target != '*' else ''}"
-            self._tell(Opened(self.number, self.now, number, method, url, fields))
+            self._tell(Opened(self.number, self.now, number, method, one_line(url), fields))
         else:
-            status = [*seen.line.split(" "), ""][1]
+            status = _status([*seen.line.split(" "), ""][1])
             self._life(number).answered = True
-            self._tell(
-                Answered(
-                    self.number, self.now, number, int(status) if status.isdigit() else 0, fields
-                )
-            )
+            self._tell(Answered(self.number, self.now, number, status, fields))
 
     def _piece(self, seen: SeenPiece, sent: bool) -> None:
         if seen.size:
@@ -315,7 +313,12 @@ def _target(pseudo: dict[bytes, bytes]) -> tuple[str, str]:
     authority = text.get(b":authority") or text.get(b"host", "")
     scheme = text.get(b":scheme")
     url = f"{scheme}://{authority}{text.get(b':path', '')}" if scheme else authority
-    return text.get(b":method", ""), url
+    return one_line(text.get(b":method", "")), one_line(url)
+
+
+def _status(text: str) -> int:
+    """A status code (RFC 9110 §15); 0 for what is none."""
+    return int(text) if re.fullmatch("[0-9]{3}", text) else 0
 
 
 def _plain(fields: Iterable[tuple[bytes, bytes]]) -> Fields:

@@ -54,6 +54,11 @@ def shown(octets: bytes, *, quoted: bool = True) -> str:
     return text if len(octets) <= MAX_SHOWN else f"{text}... ({len(octets)} octets)"
 
 
+def one_line(text: str) -> str:
+    """A stranger's method, URL or line; escaped if a terminal would obey anything in it."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
 def shown_fields(fields: Fields) -> str:
     """Fields on one line: ``name=value``, quoted where there is a blank in it."""
     return " ".join(f"{shown(name, quoted=False)}={_shown_value(value)}" for name, value in fields)

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from .events import Fields
 from .timeline import ConnectionRecord, StreamRecord, Timeline
@@ -117,7 +117,8 @@ def _date(seconds: float) -> str:
 
 
 def _request(connection: ConnectionRecord, stream: StreamRecord) -> dict[str, Any]:
-    query = parse_qsl(urlsplit(stream.url).query, keep_blank_values=True)
+    # Not by urlsplit: what a server promises need not be a URL.
+    query = parse_qsl(stream.url.partition("?")[2], keep_blank_values=True)
     request: dict[str, Any] = {
         "method": stream.method,
         "url": stream.url,

@@ -5,16 +5,21 @@ Lenient where a protocol must be strict: what cannot be read is passed over to t
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from .events import Fields
+from .events import Fields, one_line
 
 __all__ = ["MessageReader", "SeenHead", "SeenPiece"]
 
 #: Octets of a head that are kept to be read.
 MAX_HEAD: Final = 262_144
+
+#: A length or a chunk's size; with more digits it is none that anybody could send.
+_LENGTH: Final = re.compile(rb"[0-9]{1,19}")
+_CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,16}")
 
 #: What is left of a body whose end is the connection's, or a tunnel's.
 _ENDLESS: Final = -1
@@ -128,7 +133,7 @@ class MessageReader:
                 else:
                     left = _ENDLESS
         number = self._number
-        head = SeenHead(number, line, fields, len(section))
+        head = SeenHead(number, one_line(line), fields, len(section))
         if left is None:
             return [head]  # interim, or another protocol from here on
         coding = known.get(b"transfer-encoding", b"").lower()
@@ -139,7 +144,7 @@ class MessageReader:
             self._in_body = self._chunked = True
             self._left = 0
             return [head]
-        elif length.isdigit():
+        elif _LENGTH.fullmatch(length):
             left = int(length)
         if left:
             self._in_body, self._chunked, self._left = True, False, left
@@ -193,12 +198,11 @@ class MessageReader:
                 self._lost = True
                 self._inbox.clear()
             return None
-        line = self._take(end + 2)
-        try:
-            self._left = int(line.partition(b";")[0].strip(), 16)
-        except ValueError:
+        size = self._take(end + 2).partition(b";")[0].strip()
+        if _CHUNK_SIZE.fullmatch(size) is None:
             self._lost = True
             return None
+        self._left = int(size, 16)
         if self._left == 0:
             self._in_body, self._in_trailers = False, True
         return []
