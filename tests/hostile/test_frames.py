@@ -292,6 +292,8 @@ def test_what_does_not_begin_with_settings_is_no_http2(
     scene: Stage, octets: bytes, secure: bool
 ) -> None:
     def script(talk: Talk) -> None:
+        # A connection that is known to be none before anything was asked is made anew.
+        talk.hear("HEADERS")
         talk.raw(octets)
 
     with scene(script, secure=secure) as play:
@@ -302,6 +304,7 @@ def test_what_does_not_begin_with_settings_is_no_http2(
 
 def test_an_unacceptable_setting_in_the_preface_is_refused(scene: Stage) -> None:
     def script(talk: Talk) -> None:
+        talk.hear("HEADERS")
         talk.frame("SETTINGS", 0, 0, entry(4, 2**32 - 1))
 
     with scene(script) as play:

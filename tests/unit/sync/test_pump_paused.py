@@ -72,7 +72,7 @@ def test_a_deadline_passes_and_the_next_leader_goes_on_sleeping() -> None:
     scene = Scene()
     second, third = scene.request(), scene.request()
     scene.transport.arrive(b"x")
-    first = resting(scene, second, has_slot, time.monotonic() + 0.05)
+    first = resting(scene, second, has_slot, time.monotonic() + 0.5)
     other = Thread(scene.pump.wait, third, has_ended, None)
     eventually(lambda: scene.pump._followers)
     assert first.finish() is False
