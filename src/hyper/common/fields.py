@@ -15,6 +15,7 @@ __all__ = [
     "AUTHORITY",
     "FIELD_NAME",
     "FIELD_VALUE",
+    "HOST_AND_PORT",
     "PATH",
     "SCHEME",
     "TOKEN",
@@ -23,6 +24,7 @@ __all__ = [
     "bad_method",
     "bad_path",
     "bad_scheme",
+    "bad_tunnel",
     "refuse_pseudo_headers",
 ]
 
@@ -42,6 +44,9 @@ PATH: Final = re.compile(rb"/[!\"$-~]*|\*")
 #: Without userinfo (RFC 9110 §4.2.4). Brackets and colons are for addresses and ports.
 AUTHORITY: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]+")
 
+#: What CONNECT asks for: an authority that has a port, whichever it is (RFC 9110 §9.3.6).
+HOST_AND_PORT: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]*[^:]:[0-9]+")
+
 SCHEME: Final = re.compile(rb"[a-z][a-z0-9+.-]*")
 
 
@@ -55,6 +60,13 @@ def bad_authority(authority: bytes) -> ValueError:
     return ValueError(
         f"authority {authority!r} is not host[:port] (RFC 9110 §7.2, RFC 9113 §8.3.1); userinfo, "
         "blanks and 8-bit octets cannot be in it"
+    )
+
+
+def bad_tunnel(authority: bytes) -> ValueError:
+    """What to raise for an ``AUTHORITY`` that is no ``HOST_AND_PORT``."""
+    return ValueError(
+        f"CONNECT names host and port (RFC 9110 §9.3.6), not {authority!r}; add the port"
     )
 
 

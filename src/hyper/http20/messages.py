@@ -17,6 +17,7 @@ from ..common.fields import (
     AUTHORITY,
     FIELD_NAME,
     FIELD_VALUE,
+    HOST_AND_PORT,
     PATH,
     SCHEME,
     TOKEN,
@@ -25,6 +26,7 @@ from ..common.fields import (
     bad_method,
     bad_path,
     bad_scheme,
+    bad_tunnel,
 )
 
 __all__ = [
@@ -99,7 +101,9 @@ def request_target(method: bytes, scheme: bytes, authority: bytes) -> FieldTuple
     if AUTHORITY.fullmatch(authority) is None:
         raise bad_authority(authority)
     if method == b"CONNECT":
-        # §8.5: a tunnel has neither scheme nor path.
+        # §8.5: a tunnel has neither scheme nor path, and no port by default.
+        if HOST_AND_PORT.fullmatch(authority) is None:
+            raise bad_tunnel(authority)
         return ((b":method", method), (b":authority", authority))
     if SCHEME.fullmatch(scheme) is None:
         raise bad_scheme(scheme)

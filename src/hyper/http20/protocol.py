@@ -118,7 +118,7 @@ class HTTP20Protocol(Receiver):
         target = self._valid_targets.get((method, scheme, authority))
         fields, size = target or self._check_target(method, scheme, authority)
         if method != b"CONNECT":
-            if PATH.fullmatch(path) is None:
+            if PATH.fullmatch(path) is None or (path == b"*" and method != b"OPTIONS"):
                 raise bad_path(path)
             fields += ((b":path", path),)
             size += len(path)

@@ -26,6 +26,15 @@ def test_connect_names_a_host_and_port_and_nothing_else(peer: Peer) -> None:
     )
 
 
+@pytest.mark.parametrize("authority", [b"example.org", b"example.org:", b":443", b"[::1]"])
+def test_connect_without_a_host_or_a_port_is_a_value_error(peer: Peer, authority: bytes) -> None:
+    """RFC 9110 §9.3.6: the port must be sent, whichever it is, and a host is what it is of."""
+    with pytest.raises(ValueError, match="port"):
+        tunnel(peer, authority)
+    peer.expect_nothing()
+    peer.check_usable()
+
+
 def test_fields_of_the_users_go_with_it(peer: Peer) -> None:
     headers = [(b"proxy-authorization", b"Basic eA==")]
     peer.protocol.request(b"CONNECT", b"https", b"example.org:443", b"", headers, end=False)
