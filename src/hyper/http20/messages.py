@@ -214,6 +214,8 @@ def _check(fields: Fields, valid: set[tuple[bytes, bytes]]) -> int | None:
             raise MalformedError(f"the value of {name[:40]!r} is not valid (RFC 9113 §8.2.1)")
         if name in CONNECTION_SPECIFIC:
             raise MalformedError(f"{name!r} has no place in HTTP/2 (RFC 9113 §8.2.2)")
+        if name == b"te" and value.lower() != b"trailers":
+            raise MalformedError("'te' may only be 'trailers' on HTTP/2 (RFC 9113 §8.2.2)")
         if name == b"content-length":
             # Never remembered: whoever sees a head from memory must see its length too.
             if not value.isdigit() or len(value) > 19:

@@ -158,11 +158,24 @@ def test_a_connection_specific_field_is_malformed(
     peer.check_usable()
 
 
-def test_te_is_no_response_field_but_harmless(peer: Peer) -> None:
-    """§8.2.2 speaks of requests; a response with it must not break anything."""
-    exchange = receive(peer, "head", b"te", b"trailers")
-    assert exchange.status == 200 or isinstance(exchange.error, ProtocolError)
-    peer.written()
+@EVERYWHERE
+@pytest.mark.parametrize("value", [b"trailers", b"Trailers"])
+def test_te_trailers_is_no_response_field_but_harmless(
+    peer: Peer, where: str, value: bytes
+) -> None:
+    """§8.2.2 lets it be in requests; in a response it means nothing and breaks nothing."""
+    exchange = receive(peer, where, b"te", value)
+    assert exchange.error is None
+    peer.expect_nothing()
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("value", [b"gzip", b"trailers, gzip", b"trailers;q=1", b""])
+def test_te_with_any_other_value_is_malformed(peer: Peer, where: str, value: bytes) -> None:
+    """§8.2.2: it is the one exception, and only with that value."""
+    exchange = receive(peer, where, b"te", value)
+    assert isinstance(exchange.error, ProtocolError)
+    peer.expect_stream_error(exchange.id, PROTOCOL_ERROR)
     peer.check_usable()
 
 
