@@ -16,6 +16,7 @@ __all__ = [
     "FIELD_NAME",
     "FIELD_VALUE",
     "HOST_AND_PORT",
+    "NOT_IN_TRAILERS",
     "PATH",
     "SCHEME",
     "TOKEN",
@@ -24,6 +25,7 @@ __all__ = [
     "bad_method",
     "bad_path",
     "bad_scheme",
+    "bad_trailer",
     "bad_tunnel",
     "refuse_pseudo_headers",
 ]
@@ -48,6 +50,23 @@ AUTHORITY: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]+")
 HOST_AND_PORT: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]*[^:]:[0-9]+")
 
 SCHEME: Final = re.compile(rb"[a-z][a-z0-9+.-]*")
+
+#: Fields that are needed before a body or are about one connection: whoever puts trailers among the
+#: head's fields would take the message for another one (RFC 9110 §6.5.1). What else may stand
+#: there is the user's to know.
+NOT_IN_TRAILERS: Final = frozenset(
+    (
+        b"connection",
+        b"content-length",
+        b"host",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
 
 
 def bad_method(method: bytes) -> ValueError:
@@ -94,6 +113,13 @@ def bad_field(name: bytes) -> ValueError:
         return ValueError(f"pseudo-header {name!r} cannot be set here (RFC 9113 §8.3)")
     return ValueError(
         f"header name {name!r} is not a token in lower case (RFC 9110 §5.1, RFC 9113 §8.2.1)"
+    )
+
+
+def bad_trailer(name: bytes) -> ValueError:
+    """What to raise for a field that is ``NOT_IN_TRAILERS``."""
+    return ValueError(
+        f"{name.decode()!r} may not be sent as a trailer (RFC 9110 §6.5.1); leave it out"
     )
 
 

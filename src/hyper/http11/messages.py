@@ -17,6 +17,7 @@ from ..common.fields import (
     FIELD_NAME,
     FIELD_VALUE,
     HOST_AND_PORT,
+    NOT_IN_TRAILERS,
     PATH,
     SCHEME,
     TOKEN,
@@ -25,6 +26,7 @@ from ..common.fields import (
     bad_method,
     bad_path,
     bad_scheme,
+    bad_trailer,
     bad_tunnel,
 )
 from . import limits
@@ -90,8 +92,14 @@ def request_head(method: bytes, target: bytes, fields: Iterable[tuple[bytes, byt
     return b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, _lines(fields))
 
 
-def trailer_section(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The lines after the last chunk, with the empty one that ends them (§7.1.2)."""
+def trailer_section(fields: Fields) -> bytes:
+    """The lines after the last chunk, with the empty one that ends them (§7.1.2).
+
+    Raises ValueError for fields that cannot be sent there.
+    """
+    for name, _ in fields:
+        if name in NOT_IN_TRAILERS:
+            raise bad_trailer(name)
     return _lines(fields) + b"\r\n"
 
 

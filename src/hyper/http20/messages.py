@@ -18,6 +18,7 @@ from ..common.fields import (
     FIELD_NAME,
     FIELD_VALUE,
     HOST_AND_PORT,
+    NOT_IN_TRAILERS,
     PATH,
     SCHEME,
     TOKEN,
@@ -26,6 +27,7 @@ from ..common.fields import (
     bad_method,
     bad_path,
     bad_scheme,
+    bad_trailer,
     bad_tunnel,
 )
 
@@ -35,6 +37,7 @@ __all__ = [
     "MalformedError",
     "Promise",
     "checked_fields",
+    "checked_trailers",
     "read_head",
     "read_promise",
     "read_trailers",
@@ -132,6 +135,15 @@ def checked_fields(
             raise ValueError("'te' may only be 'trailers' on HTTP/2 (RFC 9113 §8.2.2)")
         if valid is not None:
             _remember(field, valid)
+    return result
+
+
+def checked_trailers(fields: Iterable[tuple[bytes, bytes]]) -> FieldTuple:
+    """The same for what comes after a body, where not every field may be (RFC 9110 §6.5.1)."""
+    result = checked_fields(fields)
+    for name, _ in result:
+        if name in NOT_IN_TRAILERS:
+            raise bad_trailer(name)
     return result
 
 

@@ -25,7 +25,7 @@ from .frames import (
     settings_frame,
     window_update_frame,
 )
-from .messages import FieldTuple, checked_fields, request_target, section_size
+from .messages import FieldTuple, checked_fields, checked_trailers, request_target, section_size
 from .receiving import Receiver
 from .stream import Stream
 from .window import FlowControlManager, bad_increment
@@ -216,7 +216,8 @@ class HTTP20Protocol(Receiver):
             raise own_copy(stream.error)
         if stream.end:
             raise ValueError(f"the body of stream {stream.id} has ended; nothing can be added")
-        trailers = checked_fields(trailers)
+        if trailers:
+            trailers = checked_trailers(trailers)
         if not stream.opened or stream.remote_closed:
             return 0
         size = len(data)

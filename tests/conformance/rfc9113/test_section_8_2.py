@@ -271,6 +271,19 @@ def test_trailers_are_held_to_the_same_rules(peer: Peer, trailer: tuple[bytes, b
     peer.expect("DATA", data=b"body", end_stream=True)
 
 
+@pytest.mark.parametrize("name", [b"content-length", b"host", b"te", b"trailer"])
+def test_fields_for_heads_only_are_no_trailers(peer: Peer, name: bytes) -> None:
+    """RFC 9110 §6.5.1: nothing that is needed before the body."""
+    upload = peer.upload()
+    trailers = [(b"x-sum", b"1"), (name, b"trailers")]
+    with pytest.raises(ValueError, match="as a trailer"):
+        peer.protocol.send_body(upload, b"body", end=True, trailers=iter(trailers))
+    peer.expect_nothing()
+    assert peer.protocol.send_body(upload, b"body", end=True, trailers=iter(trailers[:1])) == 4
+    peer.expect("DATA", data=b"body", end_stream=False)
+    peer.expect("HEADERS", headers=[("x-sum", "1")], end_stream=True)
+
+
 def test_fields_keep_their_order_and_their_repetitions(peer: Peer) -> None:
     headers = [(b"b", b"1"), (b"a", b"2"), (b"b", b"3"), (b"a", b"2")]
     peer.protocol.request(b"GET", b"https", b"example.org", b"/", headers, end=True)
