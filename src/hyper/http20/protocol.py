@@ -218,6 +218,8 @@ class HTTP20Protocol(Receiver):
             raise ValueError(f"the body of stream {stream.id} has ended; nothing can be added")
         if trailers:
             trailers = checked_trailers(trailers)
+            if trailers and stream.connect_request:
+                raise ValueError("a tunnel carries DATA only (RFC 9113 §8.5); send no trailers")
         if not stream.opened or stream.remote_closed:
             return 0
         size = len(data)

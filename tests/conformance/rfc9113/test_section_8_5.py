@@ -59,6 +59,20 @@ def test_data_goes_both_ways(peer: Peer) -> None:
     peer.check_usable()
 
 
+def test_trailers_are_never_sent_through_a_tunnel(peer: Peer) -> None:
+    """§8.5: nor before there is one, where nobody knows yet; and the stream is as it was."""
+    exchange = tunnel(peer)
+    peer.written()
+    for answered in (False, True):
+        if answered:
+            peer.headers(exchange.id)
+        with pytest.raises(ValueError, match="tunnel"):
+            peer.protocol.send_body(exchange, b"there", end=True, trailers=[(b"x-sum", b"1")])
+        peer.expect_nothing()
+    assert peer.protocol.send_body(exchange, b"there", end=True, trailers=iter(())) == 5
+    peer.expect("DATA", data=b"there", end_stream=True)
+
+
 def test_content_length_means_nothing_for_a_tunnel(peer: Peer) -> None:
     """RFC 9110 §9.3.6: a client must ignore it in a 2xx to CONNECT."""
     exchange = tunnel(peer)
