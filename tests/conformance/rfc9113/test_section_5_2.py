@@ -231,6 +231,19 @@ def test_octets_in_a_window_below_0_are_a_stream_error(padding: int | None) -> N
     peer.check_usable()
 
 
+@pytest.mark.parametrize(("window", "data"), [(10, bytes(10)), (-1, b"")])
+def test_data_that_needs_no_more_room_than_there_is_does_not_overrun(
+    window: int, data: bytes
+) -> None:
+    """So what is wrong with it is something else: here §8.1, that no head has come yet."""
+    peer = connected(stream_window=10)
+    exchange = peer.request()
+    exchange.receive_window = window
+    peer.data(exchange.id, data)
+    peer.expect_stream_error(exchange.id, ErrorCode.PROTOCOL_ERROR)
+    peer.check_usable()
+
+
 def test_a_connection_window_overrun_is_a_connection_error() -> None:
     """§6.9.1: when a window manager gives nothing back."""
 
