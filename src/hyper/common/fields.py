@@ -15,6 +15,8 @@ __all__ = [
     "AUTHORITY",
     "FIELD_NAME",
     "FIELD_VALUE",
+    "HOST_AND_PORT",
+    "NOT_IN_TRAILERS",
     "PATH",
     "SCHEME",
     "TOKEN",
@@ -23,6 +25,8 @@ __all__ = [
     "bad_method",
     "bad_path",
     "bad_scheme",
+    "bad_trailer",
+    "bad_tunnel",
     "refuse_pseudo_headers",
 ]
 
@@ -42,7 +46,27 @@ PATH: Final = re.compile(rb"/[!\"$-~]*|\*")
 #: Without userinfo (RFC 9110 §4.2.4). Brackets and colons are for addresses and ports.
 AUTHORITY: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]+")
 
+#: What CONNECT asks for: an authority that has a port, whichever it is (RFC 9110 §9.3.6).
+HOST_AND_PORT: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]*[^:]:[0-9]+")
+
 SCHEME: Final = re.compile(rb"[a-z][a-z0-9+.-]*")
+
+#: Fields that are needed before a body or are about one connection: whoever puts trailers among the
+#: head's fields would take the message for another one (RFC 9110 §6.5.1). What else may stand
+#: there is the user's to know.
+NOT_IN_TRAILERS: Final = frozenset(
+    (
+        b"connection",
+        b"content-length",
+        b"host",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
 
 
 def bad_method(method: bytes) -> ValueError:
@@ -55,6 +79,13 @@ def bad_authority(authority: bytes) -> ValueError:
     return ValueError(
         f"authority {authority!r} is not host[:port] (RFC 9110 §7.2, RFC 9113 §8.3.1); userinfo, "
         "blanks and 8-bit octets cannot be in it"
+    )
+
+
+def bad_tunnel(authority: bytes) -> ValueError:
+    """What to raise for an ``AUTHORITY`` that is no ``HOST_AND_PORT``."""
+    return ValueError(
+        f"CONNECT names host and port (RFC 9110 §9.3.6), not {authority!r}; add the port"
     )
 
 
@@ -82,6 +113,13 @@ def bad_field(name: bytes) -> ValueError:
         return ValueError(f"pseudo-header {name!r} cannot be set here (RFC 9113 §8.3)")
     return ValueError(
         f"header name {name!r} is not a token in lower case (RFC 9110 §5.1, RFC 9113 §8.2.1)"
+    )
+
+
+def bad_trailer(name: bytes) -> ValueError:
+    """What to raise for a field that is ``NOT_IN_TRAILERS``."""
+    return ValueError(
+        f"{name.decode()!r} may not be sent as a trailer (RFC 9110 §6.5.1); leave it out"
     )
 
 

@@ -16,6 +16,8 @@ from ..common.fields import (
     AUTHORITY,
     FIELD_NAME,
     FIELD_VALUE,
+    HOST_AND_PORT,
+    NOT_IN_TRAILERS,
     PATH,
     SCHEME,
     TOKEN,
@@ -24,6 +26,8 @@ from ..common.fields import (
     bad_method,
     bad_path,
     bad_scheme,
+    bad_trailer,
+    bad_tunnel,
 )
 from . import limits
 
@@ -37,9 +41,6 @@ __all__ = [
     "trailer_section",
     "whole_head",
 ]
-
-#: What CONNECT asks for: with a port, whichever it is (§3.2.3).
-_HOST_AND_PORT: Final = re.compile(rb"[!$-.0-9:;=A-Z\[\]_a-z~]*[^:]:[0-9]+")
 
 #: A value received: without bare CR and NUL; blanks around it are already gone.
 _RECEIVED_VALUE: Final = re.compile(rb"[^\0\r\n]*")
@@ -73,10 +74,8 @@ def request_target(
     if AUTHORITY.fullmatch(authority) is None:
         raise bad_authority(authority)
     if method == b"CONNECT":
-        if _HOST_AND_PORT.fullmatch(authority) is None:
-            raise ValueError(
-                f"CONNECT names host and port (RFC 9112 §3.2.3), not {authority!r}; add the port"
-            )
+        if HOST_AND_PORT.fullmatch(authority) is None:
+            raise bad_tunnel(authority)
         return authority
     if PATH.fullmatch(path) is None or (path == b"*" and method != b"OPTIONS"):
         raise bad_path(path)
@@ -93,8 +92,14 @@ def request_head(method: bytes, target: bytes, fields: Iterable[tuple[bytes, byt
     return b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, _lines(fields))
 
 
-def trailer_section(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The lines after the last chunk, with the empty one that ends them (§7.1.2)."""
+def trailer_section(fields: Fields) -> bytes:
+    """The lines after the last chunk, with the empty one that ends them (§7.1.2).
+
+    Raises ValueError for fields that cannot be sent there.
+    """
+    for name, _ in fields:
+        if name in NOT_IN_TRAILERS:
+            raise bad_trailer(name)
     return _lines(fields) + b"\r\n"
 
 

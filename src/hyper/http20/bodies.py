@@ -105,7 +105,8 @@ class BodyReceiver(ResponseReceiver):
         stream.receive_window -= len(payload)
         stream.received += len(body)
         if (
-            stream.receive_window < 0
+            # Our SETTINGS can take a window below 0; no octets need no room (§6.9.1, §6.9.2).
+            (stream.receive_window < 0 and payload)
             or stream.remote_closed
             or not stream.status
             or stream.received > stream.expected >= 0
@@ -146,7 +147,7 @@ class BodyReceiver(ResponseReceiver):
             self._reset(stream, ErrorCode.STREAM_CLOSED, f"DATA of {size} octets {message}")
         elif stream.reserved:
             raise on_wrong_stream("DATA", stream.id, "§5.1: it is only promised")
-        elif stream.receive_window < 0:
+        elif stream.receive_window < 0 < size:
             self._reset(
                 stream,
                 ErrorCode.FLOW_CONTROL_ERROR,

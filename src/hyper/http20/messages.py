@@ -17,6 +17,8 @@ from ..common.fields import (
     AUTHORITY,
     FIELD_NAME,
     FIELD_VALUE,
+    HOST_AND_PORT,
+    NOT_IN_TRAILERS,
     PATH,
     SCHEME,
     TOKEN,
@@ -25,6 +27,8 @@ from ..common.fields import (
     bad_method,
     bad_path,
     bad_scheme,
+    bad_trailer,
+    bad_tunnel,
 )
 
 __all__ = [
@@ -33,6 +37,7 @@ __all__ = [
     "MalformedError",
     "Promise",
     "checked_fields",
+    "checked_trailers",
     "read_head",
     "read_promise",
     "read_trailers",
@@ -99,7 +104,9 @@ def request_target(method: bytes, scheme: bytes, authority: bytes) -> FieldTuple
     if AUTHORITY.fullmatch(authority) is None:
         raise bad_authority(authority)
     if method == b"CONNECT":
-        # §8.5: a tunnel has neither scheme nor path.
+        # §8.5: a tunnel has neither scheme nor path, and no port by default.
+        if HOST_AND_PORT.fullmatch(authority) is None:
+            raise bad_tunnel(authority)
         return ((b":method", method), (b":authority", authority))
     if SCHEME.fullmatch(scheme) is None:
         raise bad_scheme(scheme)
@@ -128,6 +135,15 @@ def checked_fields(
             raise ValueError("'te' may only be 'trailers' on HTTP/2 (RFC 9113 §8.2.2)")
         if valid is not None:
             _remember(field, valid)
+    return result
+
+
+def checked_trailers(fields: Iterable[tuple[bytes, bytes]]) -> FieldTuple:
+    """The same for what comes after a body, where not every field may be (RFC 9110 §6.5.1)."""
+    result = checked_fields(fields)
+    for name, _ in result:
+        if name in NOT_IN_TRAILERS:
+            raise bad_trailer(name)
     return result
 
 
@@ -210,6 +226,8 @@ def _check(fields: Fields, valid: set[tuple[bytes, bytes]]) -> int | None:
             raise MalformedError(f"the value of {name[:40]!r} is not valid (RFC 9113 §8.2.1)")
         if name in CONNECTION_SPECIFIC:
             raise MalformedError(f"{name!r} has no place in HTTP/2 (RFC 9113 §8.2.2)")
+        if name == b"te" and value.lower() != b"trailers":
+            raise MalformedError("'te' may only be 'trailers' on HTTP/2 (RFC 9113 §8.2.2)")
         if name == b"content-length":
             # Never remembered: whoever sees a head from memory must see its length too.
             if not value.isdigit() or len(value) > 19:

@@ -25,7 +25,7 @@ from .frames import (
     settings_frame,
     window_update_frame,
 )
-from .messages import FieldTuple, checked_fields, request_target, section_size
+from .messages import FieldTuple, checked_fields, checked_trailers, request_target, section_size
 from .receiving import Receiver
 from .stream import Stream
 from .window import FlowControlManager, bad_increment
@@ -118,7 +118,7 @@ class HTTP20Protocol(Receiver):
         target = self._valid_targets.get((method, scheme, authority))
         fields, size = target or self._check_target(method, scheme, authority)
         if method != b"CONNECT":
-            if PATH.fullmatch(path) is None:
+            if PATH.fullmatch(path) is None or (path == b"*" and method != b"OPTIONS"):
                 raise bad_path(path)
             fields += ((b":path", path),)
             size += len(path)
@@ -216,7 +216,10 @@ class HTTP20Protocol(Receiver):
             raise own_copy(stream.error)
         if stream.end:
             raise ValueError(f"the body of stream {stream.id} has ended; nothing can be added")
-        trailers = checked_fields(trailers)
+        if trailers:
+            trailers = checked_trailers(trailers)
+            if trailers and stream.connect_request:
+                raise ValueError("a tunnel carries DATA only (RFC 9113 §8.5); send no trailers")
         if not stream.opened or stream.remote_closed:
             return 0
         size = len(data)

@@ -235,7 +235,8 @@ def read_head(block: bytes) -> Head:
                 fields.append((b"te", b"trailers"))
         elif name == b"transfer-encoding":
             coding += b"," + value.lower() if coding else value.lower()
-        elif name not in dropped:
+        elif name not in dropped and not (name == b"content-length" and (name, value) in fields):
+            # The same length twice is one length, and two lines are none (RFC 9110 §5.3).
             fields.append((name, value))
     length = declared_length(fields) or 0
     if coding:
@@ -246,6 +247,8 @@ def read_head(block: bytes) -> Head:
                 "both 'content-length' and 'transfer-encoding' are given (RFC 9112 §6.3); leave "
                 "one of them out"
             )
+        # A length of 0 beside it says nothing of what comes in chunks (RFC 9112 §6.3).
+        fields = [field for field in fields if field[0] != b"content-length"]
         length = CHUNKED
     scheme, authority, path = _target(target, host)
     return Head(

@@ -360,7 +360,8 @@ def _on_the_wire(pairs: tuple[tuple[Any, Any], ...]) -> _Head:
             # The one word that has a meaning in HTTP/2 (RFC 9113 §8.2.2).
             if b"trailers" in (word.strip(b" \t").lower() for word in value.split(b",")):
                 fields.append((b"te", b"trailers"))
-        elif name not in dropped:
+        elif name not in dropped and not (name == b"content-length" and (name, value) in fields):
+            # The same length twice is one length, and two lines are none (RFC 9110 §5.3).
             fields.append((name, value))
     if not any(name == b"accept-encoding" for name, _ in fields):
         fields.append((b"accept-encoding", accept_encoding()))

@@ -196,6 +196,54 @@ def test_data_sent_before_the_servers_ack_may_go_by_the_default_window() -> None
     assert not [written for written in peer.written() if written.name != "WINDOW_UPDATE"]
 
 
+@pytest.mark.parametrize(
+    "last", [[(b"", True)], [(b"", False), (b"", True)], []], ids=["end", "empty-end", "trailers"]
+)
+def test_a_response_may_end_in_a_window_that_our_settings_took_below_0(
+    last: list[tuple[bytes, bool]],
+) -> None:
+    """§6.9.1: what has no octets may be sent where there is no room; §6.9.2: also below 0."""
+    peer = fresh(stream_window=10)
+    exchange = peer.protocol.request(b"GET", b"https", b"example.org", b"/", [], end=True)
+    peer.expect_preface()
+    peer.settings()
+    peer.headers(1)
+    peer.data(1, bytes(100))
+    peer.settings(ack=True)
+    for data, end in last:
+        peer.data(1, data, end=end)
+    if not last:
+        peer.headers(1, [("x-sum", "1")], end=True)
+    assert exchange.error is None
+    assert exchange.ended
+    assert "RST_STREAM" not in [written.name for written in peer.written()]
+
+
+@pytest.mark.parametrize("padding", [None, 0])
+def test_octets_in_a_window_below_0_are_a_stream_error(padding: int | None) -> None:
+    """§6.9.1: also those of padding, of which the length of none is one."""
+    peer = connected(stream_window=10)
+    exchange = peer.request()
+    peer.headers(exchange.id)
+    exchange.receive_window = -1
+    peer.data(exchange.id, b"x" if padding is None else b"", padding=padding, end=True)
+    peer.expect_stream_error(exchange.id, ErrorCode.FLOW_CONTROL_ERROR)
+    peer.check_usable()
+
+
+@pytest.mark.parametrize(("window", "data"), [(10, bytes(10)), (-1, b"")])
+def test_data_that_needs_no_more_room_than_there_is_does_not_overrun(
+    window: int, data: bytes
+) -> None:
+    """So what is wrong with it is something else: here §8.1, that no head has come yet."""
+    peer = connected(stream_window=10)
+    exchange = peer.request()
+    exchange.receive_window = window
+    peer.data(exchange.id, data)
+    peer.expect_stream_error(exchange.id, ErrorCode.PROTOCOL_ERROR)
+    peer.check_usable()
+
+
 def test_a_connection_window_overrun_is_a_connection_error() -> None:
     """§6.9.1: when a window manager gives nothing back."""
 

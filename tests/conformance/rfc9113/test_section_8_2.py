@@ -158,11 +158,24 @@ def test_a_connection_specific_field_is_malformed(
     peer.check_usable()
 
 
-def test_te_is_no_response_field_but_harmless(peer: Peer) -> None:
-    """§8.2.2 speaks of requests; a response with it must not break anything."""
-    exchange = receive(peer, "head", b"te", b"trailers")
-    assert exchange.status == 200 or isinstance(exchange.error, ProtocolError)
-    peer.written()
+@EVERYWHERE
+@pytest.mark.parametrize("value", [b"trailers", b"Trailers"])
+def test_te_trailers_is_no_response_field_but_harmless(
+    peer: Peer, where: str, value: bytes
+) -> None:
+    """§8.2.2 lets it be in requests; in a response it means nothing and breaks nothing."""
+    exchange = receive(peer, where, b"te", value)
+    assert exchange.error is None
+    peer.expect_nothing()
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("value", [b"gzip", b"trailers, gzip", b"trailers;q=1", b""])
+def test_te_with_any_other_value_is_malformed(peer: Peer, where: str, value: bytes) -> None:
+    """§8.2.2: it is the one exception, and only with that value."""
+    exchange = receive(peer, where, b"te", value)
+    assert isinstance(exchange.error, ProtocolError)
+    peer.expect_stream_error(exchange.id, PROTOCOL_ERROR)
     peer.check_usable()
 
 
@@ -256,6 +269,19 @@ def test_trailers_are_held_to_the_same_rules(peer: Peer, trailer: tuple[bytes, b
     peer.expect_nothing()
     assert peer.protocol.send_body(upload, b"body", end=True) == 4
     peer.expect("DATA", data=b"body", end_stream=True)
+
+
+@pytest.mark.parametrize("name", [b"content-length", b"host", b"te", b"trailer"])
+def test_fields_for_heads_only_are_no_trailers(peer: Peer, name: bytes) -> None:
+    """RFC 9110 §6.5.1: nothing that is needed before the body."""
+    upload = peer.upload()
+    trailers = [(b"x-sum", b"1"), (name, b"trailers")]
+    with pytest.raises(ValueError, match="as a trailer"):
+        peer.protocol.send_body(upload, b"body", end=True, trailers=iter(trailers))
+    peer.expect_nothing()
+    assert peer.protocol.send_body(upload, b"body", end=True, trailers=iter(trailers[:1])) == 4
+    peer.expect("DATA", data=b"body", end_stream=False)
+    peer.expect("HEADERS", headers=[("x-sum", "1")], end_stream=True)
 
 
 def test_fields_keep_their_order_and_their_repetitions(peer: Peer) -> None:

@@ -82,6 +82,7 @@ def test_options_of_the_whole_server_asks_for_an_asterisk(peer: Peer) -> None:
         (b"GET", b"https", b"example.org", b"/a\t"),
         (b"GET", b"https", b"example.org", "/é".encode()),
         (b"GET", b"https", b"example.org", b"/\x7f"),
+        (b"GET", b"https", b"example.org", b"*"),
         (b"CONNECT", b"https", b"", b"/"),
     ],
 )
@@ -89,6 +90,8 @@ def test_control_data_that_may_not_be_sent_is_a_value_error(
     peer: Peer, method: bytes, scheme: bytes, authority: bytes, path: bytes
 ) -> None:
     """§8.3.1: no empty or relative path, no userinfo, no fragment, nothing that splits.
+
+    The asterisk is for OPTIONS only (RFC 9110 §7.1).
 
     An empty authority would be an http or https URI without a host (RFC 9110 §4.2.1).
     """

@@ -26,6 +26,15 @@ def test_connect_names_a_host_and_port_and_nothing_else(peer: Peer) -> None:
     )
 
 
+@pytest.mark.parametrize("authority", [b"example.org", b"example.org:", b":443", b"[::1]"])
+def test_connect_without_a_host_or_a_port_is_a_value_error(peer: Peer, authority: bytes) -> None:
+    """RFC 9110 §9.3.6: the port must be sent, whichever it is, and a host is what it is of."""
+    with pytest.raises(ValueError, match="port"):
+        tunnel(peer, authority)
+    peer.expect_nothing()
+    peer.check_usable()
+
+
 def test_fields_of_the_users_go_with_it(peer: Peer) -> None:
     headers = [(b"proxy-authorization", b"Basic eA==")]
     peer.protocol.request(b"CONNECT", b"https", b"example.org:443", b"", headers, end=False)
@@ -48,6 +57,20 @@ def test_data_goes_both_ways(peer: Peer) -> None:
     peer.data(exchange.id, b"", end=True)
     assert exchange.ended
     peer.check_usable()
+
+
+def test_trailers_are_never_sent_through_a_tunnel(peer: Peer) -> None:
+    """§8.5: nor before there is one, where nobody knows yet; and the stream is as it was."""
+    exchange = tunnel(peer)
+    peer.written()
+    for answered in (False, True):
+        if answered:
+            peer.headers(exchange.id)
+        with pytest.raises(ValueError, match="tunnel"):
+            peer.protocol.send_body(exchange, b"there", end=True, trailers=[(b"x-sum", b"1")])
+        peer.expect_nothing()
+    assert peer.protocol.send_body(exchange, b"there", end=True, trailers=iter(())) == 5
+    peer.expect("DATA", data=b"there", end_stream=True)
 
 
 def test_content_length_means_nothing_for_a_tunnel(peer: Peer) -> None:

@@ -8,6 +8,7 @@ from hyper.common.fields import (
     AUTHORITY,
     FIELD_NAME,
     FIELD_VALUE,
+    HOST_AND_PORT,
     PATH,
     SCHEME,
     TOKEN,
@@ -16,6 +17,7 @@ from hyper.common.fields import (
     bad_method,
     bad_path,
     bad_scheme,
+    bad_tunnel,
     refuse_pseudo_headers,
 )
 
@@ -49,6 +51,13 @@ def test_nothing_is_matched_by_its_beginning_alone() -> None:
     assert PATH.fullmatch(b"*") and not PATH.fullmatch(b"**") and not PATH.fullmatch(b"")
 
 
+def test_a_tunnel_has_a_host_and_a_port() -> None:
+    for fine in (b"a:1", b"[::1]:443", b"a_b.example:65535"):
+        assert HOST_AND_PORT.fullmatch(fine) and AUTHORITY.fullmatch(fine)
+    for wrong in (b"a", b"a:", b":1", b"::1", b"a:x", b"a:1\n"):
+        assert not HOST_AND_PORT.fullmatch(wrong)
+
+
 def test_what_is_raised_names_the_rule_and_never_a_value() -> None:
     assert "pseudo-header b':x'" in str(bad_field(b":x"))
     assert "header name b'X' is not a token in lower case" in str(bad_field(b"X"))
@@ -56,6 +65,7 @@ def test_what_is_raised_names_the_rule_and_never_a_value() -> None:
     assert "method b'a b' is not a token" in str(bad_method(b"a b"))
     assert "authority b'a@b' is not host[:port]" in str(bad_authority(b"a@b"))
     assert "path b'a' must start with '/'" in str(bad_path(b"a"))
+    assert "CONNECT names host and port (RFC 9110 §9.3.6), not b'a'" in str(bad_tunnel(b"a"))
     assert "scheme b'1' is not a URI scheme" in str(bad_scheme(b"1"))
 
 

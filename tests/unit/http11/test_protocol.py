@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hyper.common.exceptions import ConnectionError, HyperError, InvalidResponseError
+from hyper.common.fields import NOT_IN_TRAILERS
 from hyper.http11 import limits
 from hyper.http11.protocol import HTTP11Protocol
 
@@ -139,6 +140,15 @@ def test_trailers_need_chunks() -> None:
     client, exchange = upload((LENGTH, b"1"))
     with pytest.raises(ValueError, match="leave content-length out"):
         client.send_body(exchange, b"x", end=True, trailers=[(b"a", b"b")])
+
+
+@pytest.mark.parametrize("name", sorted(NOT_IN_TRAILERS))
+def test_fields_for_heads_only_are_no_trailers(name: bytes) -> None:
+    """RFC 9110 §6.5.1: whoever puts trailers into the head would be given another framing."""
+    client, exchange = upload()
+    with pytest.raises(ValueError, match=f"'{name.decode()}' may not be sent as a trailer"):
+        client.send_body(exchange, b"x", end=True, trailers=[(b"x-sum", b"1"), (name, b"1")])
+    assert client.data_to_send() == b"" and not exchange.sent
 
 
 def test_trailers_that_may_not_be_sent_cost_nothing() -> None:

@@ -71,6 +71,19 @@ def test_a_body_of_known_length_ends_with_its_last_octets() -> None:
     assert reader.resting
 
 
+def test_a_length_that_is_said_twice_is_said_once() -> None:
+    head = head_of(b"Content-Length: 5", b"X-A: 1", b"Content-Length: 5", b"X-A: 1")
+    assert head.length == 5
+    assert head.fields == ((b"content-length", b"5"), (b"x-a", b"1"), (b"x-a", b"1"))
+
+
+def test_a_length_of_0_beside_chunks_is_left_out() -> None:
+    """RFC 9112 §6.3: the chunks count; over HTTP/2 their octets would belie it."""
+    head = head_of(b"Content-Length: 0", b"Transfer-Encoding: chunked", b"X-A: 1")
+    assert head.length == CHUNKED
+    assert head.fields == ((b"x-a", b"1"),)
+
+
 def test_a_chunked_body_ends_with_its_trailers() -> None:
     reader = RequestReader()
     ((head,), body, (end,)) = read(reader, [CHUNKS])

@@ -255,6 +255,10 @@ def test_an_unknown_length_is_not_set() -> None:
 def test_a_length_that_the_user_set_stays_and_is_checked() -> None:
     assert fields({"content-length": "3"}, b"abc") == [(b"content-length", b"3")]
     assert fields({"content-length": 3}, iter([b"abc"])) == [(b"content-length", b"3")]
+    twice = [("Content-Length", "3"), ("content-length", "3")]
+    assert fields(twice, b"abc") == [(b"content-length", b"3")]
+    with pytest.raises(ValueError, match="one decimal number"):
+        fields([*twice, ("content-length", "4")], b"abc")
     with pytest.raises(ValueError, match="content-length says 4 but the body has 3"):
         ask("POST", "/", b"abc", {"content-length": "4"})
     with pytest.raises(ValueError, match="content-length says 4 but the body has 0"):
