@@ -10,8 +10,11 @@ from __future__ import annotations
 import errno
 import io
 import socket
+from collections import deque
 from typing import Any, Final, cast
+from weakref import ref
 
+from ..common.exchange import Exchange
 from .gateway_exchange import Gateway, has_octets
 from .gateway_file import ResponseFile
 from .gateway_request import Head
@@ -205,9 +208,33 @@ class GatewaySocket(Gateway):
         """
         if mode == "rb" and (buffering is None or buffering < 0):
             self._io_refs += 1
-            return ResponseFile(self)
+            file = ResponseFile(self)
+            self._file = ref(file)
+            return file
         made: Any = socket.socket.makefile
         return cast(io.TextIOBase, made(self, mode, buffering, **text))
+
+    def _part_from(self, former: Exchange) -> None:
+        # To http.client that is "Req-sent-unread-response": the next request has been sent, and
+        # who holds the file of the former response may go on reading it. It is a stream of its
+        # own here, so it only needs a socket of its own.
+        file = None if self._file is None else self._file()
+        if file is None or file.closed:
+            super()._part_from(former)
+            return
+        rest = GatewaySocket(
+            self.pump,
+            self.where,
+            self._authority,
+            timeout=self.timeout,
+            let_go=self._decref_socketios,
+            demoted=self._demoted,
+        )
+        rest.exchange, rest._head, rest._out = former, self._head, self._out
+        rest._begun, rest._done, rest._left = self._begun, self._done, self._left
+        rest._closed, rest._io_refs = True, 1
+        self._out = deque()
+        file.raw._sock = rest
 
     def _check(self, flags: int) -> None:
         if flags:

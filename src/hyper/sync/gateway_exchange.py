@@ -19,11 +19,12 @@ from collections.abc import Callable
 from http.client import RemoteDisconnected
 from time import monotonic
 from typing import Any, Final
+from weakref import ref
 
 from ..common.exceptions import HyperError
 from ..common.exchange import Exchange
 from ..http20.exceptions import ErrorCode
-from .gateway_file import marked
+from .gateway_file import ResponseFile, marked
 from .gateway_request import Head, Piece, RequestReader
 from .pump import Pump
 from .rendering import CONTINUE, chunk_head, last_chunk, response_head
@@ -87,6 +88,7 @@ class Gateway:
         self._shut = False  # shutdown() was called, perhaps by another thread
 
         self._io_refs = 0  # files from makefile(); socket.SocketIO knows this name
+        self._file: ref[ResponseFile] | None = None  # the last one that responses are read from
         self._closed = False
         # A pair of sockets that stands for us in select() and poll(), made when asked for.
         self._signal: tuple[socket.socket, socket.socket] | None = None
@@ -96,12 +98,10 @@ class Gateway:
 
     def _start(self, head: Head) -> None:
         former = self.exchange
-        if former is not None and not self._done:
-            if not self._begun and former.error is None:
+        if former is not None and (self._out or not self._done):
+            if not self._done and not self._begun and former.error is None:
                 raise self._out_of_turn()
-            # Given up half-read, which on HTTP/1.1 would leave its rest in the way.
-            self._out.clear()
-            self.pump.cancel(former)
+            self._part_from(former)
         self._done = True
         if self.final:
             raise BrokenPipeError(
@@ -131,6 +131,12 @@ class Gateway:
         self._see_through(exchange)
         if head.expects and head.length:
             self._await_word(exchange)
+
+    def _part_from(self, former: Exchange) -> None:
+        """Leave a response given up half-read, whose rest would be in the way on HTTP/1.1."""
+        self._out.clear()
+        if not self._done:
+            self.pump.cancel(former)
 
     def _out_of_turn(self) -> ValueError:
         return ValueError(

@@ -140,6 +140,78 @@ def test_a_response_that_is_given_up_does_not_get_in_the_way(far: Far) -> None:
     assert response_of(far).read() == b"second"
 
 
+def test_what_has_arrived_of_a_response_that_is_given_up_is_not_the_next_one_s(far: Far) -> None:
+    far.gateway.sendall(GET)
+    far.hear_request()
+    # More than the response's file takes at a time, so that octets are left here.
+    far.answer(b"HTTP/1.1 200 forged\r\n\r\n" * 600)
+    response = response_of(far)
+    assert response.read(1) == b"H"
+    assert far.gateway.pending()
+    response.close()
+    far.gateway.sendall(GET)
+    far.hear_request(3)
+    assert far.resets == {}
+    far.answer(b"second", stream_id=3)
+    assert response_of(far).read() == b"second"
+
+
+@pytest.mark.parametrize("arrived", [True, False], ids=["arrived", "still coming"])
+@pytest.mark.parametrize("length", [(), (("content-length", "20000"),)], ids=["chunks", "length"])
+def test_a_response_can_be_read_when_the_next_request_has_been_sent(
+    far: Far, length: tuple[tuple[str, str], ...], *, arrived: bool
+) -> None:
+    """What http.client calls "Req-sent-unread-response", and allows."""
+    body = b"half" * 2500
+    far.gateway.sendall(GET)
+    far.hear_request()
+    far.head(1, *length)
+    far.data(body)
+    if arrived:
+        far.data(body, end=True)
+    first = response_of(far)
+    assert first.read(4) == b"half"
+    far.gateway.sendall(GET)
+    far.hear_request(3)
+    far.answer(b"second", stream_id=3)
+    if not arrived:
+        far.data(body, end=True)
+    assert first.read() == (body * 2)[4:]
+    assert response_of(far).read() == b"second"
+    assert far.resets == {}
+    far.gateway.close()
+    assert far.let_go == 1
+
+
+def test_a_response_that_is_left_behind_and_closed_is_reset_alone(far: Far) -> None:
+    far.gateway.sendall(GET)
+    far.hear_request()
+    far.head(1, ("content-length", "100"))
+    far.data(b"half")
+    first = response_of(far)
+    far.gateway.sendall(GET)
+    far.hear_request(3)
+    first.close()
+    far.answer(b"second", stream_id=3)
+    assert response_of(far).read() == b"second"
+    far.hear_until(lambda: far.resets)
+    assert far.resets == {1: 8}
+
+
+def test_a_response_that_is_left_behind_keeps_the_connection_open(far: Far) -> None:
+    far.gateway.sendall(GET)
+    far.hear_request()
+    far.head(1, ("content-length", "100"))
+    first = response_of(far)
+    far.gateway.sendall(GET)
+    far.hear_request(3)
+    far.gateway.close()
+    assert far.let_go == 0
+    far.data(bytes(100), end=True)
+    assert first.read() == bytes(100)
+    assert far.let_go == 1
+
+
 def test_a_response_whose_end_comes_late_is_no_reason_to_reset_it(far: Far) -> None:
     """Some servers say END_STREAM in a frame of its own, after all octets have been read."""
     far.gateway.sendall(GET)
