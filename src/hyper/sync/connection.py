@@ -198,13 +198,14 @@ class HTTPConnection(Piecewise):
         seconds = self._timeout if timeout is None else _seconds(timeout)
         before = self._pump
         until = None
-        if total_timeout is None:
+        if timeout is None and total_timeout is None:
             pump, exchange = self._start(asked)
         else:
-            _seconds(total_timeout)
-            seconds = patience = Patience(seconds, total_timeout)
-            until = patience.until
-            pump, exchange = self._start_within(asked, patience)
+            if total_timeout is not None:
+                _seconds(total_timeout)
+                seconds = patience = Patience(seconds, total_timeout)
+                until = patience.until
+            pump, exchange = self._start_within(asked, seconds)
         response: Response
         stream_id = exchange.id
         if stream_id is not None:
