@@ -223,6 +223,9 @@ def _addresses(host: str, port: int, role: str = "") -> list[Address]:
         raise socket.gaierror(
             error.errno, f"no address for {role}host {host!r}: {error.strerror}"
         ) from None
+    except OSError as error:  # of the resolver's own, which found no descriptor for one
+        said = error.strerror or error
+        raise OSError(error.errno, f"no address for {role}host {host!r}: {said}") from None
     except UnicodeError as error:  # from a codec, for labels that are empty or too long
         raise ValueError(f"{role}host {host!r} is not a valid name: {error}") from None
     families: dict[socket.AddressFamily, list[Address]] = {}

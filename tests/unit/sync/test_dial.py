@@ -403,6 +403,20 @@ def test_a_name_that_does_not_resolve_stays_a_gaierror_and_is_named(
     assert info.value.errno == socket.EAI_NONAME
 
 
+def test_a_resolver_without_a_descriptor_says_whom_it_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What glibc's says is no gaierror then."""
+
+    def exhausted(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(socket, "getaddrinfo", exhausted)
+    with pytest.raises(OSError, match=r"no address for host 'example\.org': Too many") as info:
+        connect("example.org", 443)
+    assert info.value.errno == errno.EMFILE
+
+
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "two..dots"])
 def test_a_name_that_cannot_be_one_is_a_value_error(host: str) -> None:
     with pytest.raises(ValueError, match=r"is not a valid name"):
