@@ -310,6 +310,15 @@ def test_a_connection_that_is_there_at_once_needs_no_waiting(
     assert echoes(connect("127.0.0.1", server.port))
 
 
+@pytest.mark.parametrize("selector", [dial._Selector, selectors.SelectSelector])
+@pytest.mark.parametrize("timeout", [2.0**31, float("inf")])
+def test_a_deadline_beyond_what_the_system_can_count_is_none(
+    start: Start, monkeypatch: pytest.MonkeyPatch, selector: Any, timeout: float
+) -> None:
+    monkeypatch.setattr(dial, "_Selector", selector)
+    assert echoes(connect("127.0.0.1", start(plain_echo).port, timeout=timeout))
+
+
 def test_where_poll_is_missing_select_races_as_well(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
