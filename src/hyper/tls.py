@@ -261,7 +261,8 @@ def _trusting_the_system() -> ssl.SSLContext:
     if _trusts_somebody(context):
         return context
     for bundle in _bundles():
-        context.load_verify_locations(cafile=bundle)
+        with suppress(OSError):  # one that we may not read, or that is none, is not the last
+            context.load_verify_locations(cafile=bundle)
         if _trusts_somebody(context):
             return context
     raise FileNotFoundError(
@@ -277,7 +278,9 @@ def _trusts_somebody(context: ssl.SSLContext) -> bool:
         return True
     # A folder is looked into by name during the handshake, so its roots are not counted.
     folder = ssl.get_default_verify_paths().capath
-    return bool(folder) and any(name.endswith(".0") for name in os.listdir(folder))
+    with suppress(OSError):  # one that we may not look into, as within a sandbox
+        return bool(folder) and any(name.endswith(".0") for name in os.listdir(folder))
+    return False
 
 
 def _bundles() -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,27 @@ def test_failures_are_told(run: Run) -> None:
     assert done.err.startswith("hyper: error: ")
     assert "INTERNAL_ERROR" in done.err
     assert done.err.count("\n") == 1
+
+
+def test_threads_that_the_system_does_not_give_are_told(
+    run: Run, url: str, trusted: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As within a container that may have so many."""
+    start = threading.Thread.start
+    left = [3]
+
+    def limited(thread: threading.Thread) -> None:
+        if thread.name.startswith("request "):
+            if not left[0]:
+                raise RuntimeError("can't start new thread")
+            left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    done = run(f"{url}/delay/5", "--repeat=100", "--parallel=100", *trusted)
+    said = "hyper: error: only 3 threads could be started: ask for fewer by --parallel\n"
+    assert (done.code, done.err) == (1, said)
+    assert not [each for each in threading.enumerate() if each.name.startswith("request ")]
 
 
 def test_nobody_there(run: Run, server: InProcessServer) -> None:

@@ -237,3 +237,10 @@ def test_files_at_home(run: Run, nobodys_home: Path) -> None:
     assert b'filename="note"\r\ncontent-type: a/b\r\n\r\nat home\r\n' in (
         run("-f", "demo:/echo", "f@~/note;type=a/b").out
     )
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--max-time"])
+def test_a_time_beyond_what_the_system_can_count_is_none(
+    run: Run, url: str, trusted: tuple[str, ...], option: str
+) -> None:
+    assert "args" in heard(run(f"{url}/get", option, "1e9", *trusted))

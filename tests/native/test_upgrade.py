@@ -6,6 +6,7 @@ import struct
 import threading
 from base64 import urlsafe_b64decode
 from contextlib import suppress
+from functools import partial
 
 import hpack
 import pytest
@@ -15,7 +16,7 @@ from hyper import HTTP11Response, HTTP20Response, HTTPConnection
 from ..peer import PREFACE, frame
 from ..servers import InProcessServer
 from ..threads.gated import Thread, eventually
-from .scripted import ScriptedServer, Talk
+from .scripted import OK, ScriptedServer, Talk
 
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n"
 
@@ -131,6 +132,76 @@ def test_close_wakes_who_waits_for_the_answer() -> None:
         connection.close()
         with pytest.raises(ConnectionError):
             waiting.finish()
+
+
+def silence(talk: Talk) -> None:
+    talk.hear()
+    with suppress(EOFError):
+        talk.until(b"never")
+
+
+def test_the_timeout_of_one_request_holds_for_the_first_answer_too() -> None:
+    """The connection would wait as long as it takes."""
+    with ScriptedServer(silence) as server, HTTPConnection(server.address) as connection:
+        waiting = Thread(connection.request, "GET", "/", timeout=0.05)
+        with pytest.raises(TimeoutError, match=r"no response head within 0\.05 s \(GET /\)"):
+            waiting.finish()
+
+
+def test_it_may_be_longer_than_that_of_the_connection() -> None:
+    go_on = threading.Event()
+
+    def script(talk: Talk) -> None:
+        talk.hear()
+        assert go_on.wait(10)
+        talk.say(OK)
+        silence(talk)
+
+    with (
+        ScriptedServer(script) as server,
+        HTTPConnection(server.address, timeout=0.1) as connection,
+    ):
+        waiting = Thread(connection.request, "GET", "/", timeout=10)
+        eventually(lambda: len(server.heard) == 1)
+        waiting.join(0.3)
+        go_on.set()
+        assert waiting.finish() is None
+        assert connection.get_response().read() == b"ok"
+
+
+@pytest.mark.parametrize("given", ["timeout", "total_timeout"])
+def test_who_waits_for_the_answer_to_another_does_so_in_its_own_time(given: str) -> None:
+    with ScriptedServer(silence) as server, HTTPConnection(server.address) as connection:
+        first = Thread(connection.request, "GET", "/slow")
+        eventually(lambda: len(server.heard) == 1)
+        second = Thread(partial(connection.request, "GET", "/", **{given: 0.05}))
+        with pytest.raises(TimeoutError, match=r"waiting for the first answer .* than 0\.05 s"):
+            second.finish()
+        connection.close()
+        with pytest.raises(ConnectionError):
+            first.finish()
+
+
+def test_the_impatience_of_one_request_is_not_that_of_another() -> None:
+    def script(talk: Talk) -> None:
+        if talk.number == 1:
+            silence(talk)
+        talk.hear()
+        talk.say(OK)
+        silence(talk)
+
+    with (
+        ScriptedServer(script) as server,
+        HTTPConnection(server.address, timeout=10) as connection,
+    ):
+        first = Thread(connection.request, "GET", "/slow", timeout=0.3)
+        eventually(lambda: len(server.heard) == 1)
+        second = Thread(connection.request, "GET", "/")
+        with pytest.raises(TimeoutError, match="/slow"):
+            first.finish()
+        # It was never sent, and is on another connection now.
+        second.finish()
+        assert server.heard[1].target == "/"
 
 
 def test_the_class_of_a_response_follows_the_version() -> None:

@@ -243,6 +243,52 @@ def test_a_wait_that_has_no_time_left_only_looks() -> None:
         leader.finish()
 
 
+def test_what_had_come_before_the_time_was_up_is_no_timeout_for_a_follower() -> None:
+    """All of them were stopped, say, and who leads has not got round to reading."""
+    with checked() as scene:
+        first, second = scene.request(), scene.request()
+        leader = scene.waiting(first)
+        follower = scene.waiting(second, timeout=0.2)
+        # Unnoticed by who sits there.
+        scene.transport.inbox += [b"end 1\n", b"what\n", b"end 3\n"]
+        assert follower.finish() is True
+        # Nor would the leader learn of its own answer, which is not in the socket any more.
+        assert "look up" in scene.written
+        assert leader.is_alive()
+        scene.transport.arrive(b"what\n")
+        assert leader.finish() is True
+
+
+def test_nor_for_who_leads_however_much_it_is() -> None:
+    with checked() as scene:
+        exchanges = [scene.request() for _ in range(5)]
+        scene.transport.arrive(*(b"end %d\n" % number for number in (1, 3, 5, 7, 9)))
+        assert scene.pump.wait(exchanges[-1], ended, time.monotonic() - 1)
+        assert scene.pump._leader is None
+
+
+def test_the_end_that_had_come_before_the_time_was_up_counts() -> None:
+    with checked() as scene:
+        first, second = scene.request(), scene.request()
+        leader = scene.waiting(first)
+        follower = scene.waiting(second, timeout=0.2)
+        scene.transport.inbox += [b"what\n", b""]
+        assert follower.finish() is True
+        assert isinstance(second.error, ConnectionError)
+        assert leader.finish() is True
+
+
+def test_a_peer_that_never_pauses_keeps_nobody_beyond_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pump_module, "LATE_READS", 3)
+    with checked() as scene:
+        exchange = scene.request()
+        scene.transport.arrive(*[b"what\n"] * 10)
+        assert not scene.pump.wait(exchange, ended, time.monotonic() - 1)
+        assert len(scene.transport.inbox) == 6
+
+
 def test_a_deadline_beyond_what_a_lock_can_wait_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pump_module, "TIMEOUT_MAX", 0.01)
     with checked() as scene:

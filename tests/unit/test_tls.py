@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -241,6 +242,24 @@ def test_bundles_that_hold_no_authority_are_passed_over(
     certifi = SimpleNamespace(where=lambda: str(certificates.authority))
     monkeypatch.setitem(sys.modules, "certifi", certifi)
     assert succeeds(init_context(), certificates)
+
+
+@pytest.mark.parametrize("bundle", [b"no certificate", b""])
+def test_bundles_that_cannot_be_read_are_passed_over(
+    poor_system: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch, bundle: bytes
+) -> None:
+    """Nor need the folder of OpenSSL's be ours to look into, as within a sandbox."""
+    (poor_system / "bundle.pem").write_bytes(bundle)
+    certifi = SimpleNamespace(where=lambda: str(certificates.authority))
+    monkeypatch.setitem(sys.modules, "certifi", certifi)
+
+    def forbidden(folder: str) -> list[str]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", forbidden)
+        context = init_context()
+    assert succeeds(context, certificates)
 
 
 class Truststore(ModuleType):

@@ -387,6 +387,27 @@ def test_a_recording_that_cannot_go_on_lets_the_connection_go_on(
     assert capsys.readouterr().err.count("ends here") == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limits of a process")
+def test_a_disk_that_takes_half_a_line_ends_the_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import resource
+
+    path = tmp_path / "recording"
+    record = RecordTrace(str(path))
+    record(">", b"one")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 30, limits[1]))
+    try:
+        record(">", b"two" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    record(">", b"three")
+
+    assert capsys.readouterr().err.count("ends here") == 1
+    assert b"three".hex() not in path.read_text()
+
+
 # What asks for a trace
 
 

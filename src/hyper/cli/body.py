@@ -79,7 +79,11 @@ class RequestBody:
 
 
 class Parts:
-    """Octets and files one after the other, read as if they were one file."""
+    """Octets and files one after the other, read as if they were one file.
+
+    As much of each as it had at the beginning: what grows meanwhile, a log for one, would push
+    those behind it out of the length that was promised.
+    """
 
     def __init__(self, parts: list[Part]) -> None:
         self._files = [io.BytesIO(part) if isinstance(part, bytes) else part for part in parts]
@@ -87,15 +91,22 @@ class Parts:
         known = [size for size in sizes if size is not None]
         self._sizes = known if len(known) == len(sizes) else None
         self._at = 0
+        self._here = 0  # octets that were read of the one that this is
         self._position = 0
 
     def read(self, size: int = -1) -> bytes:
         """The next octets, fewer than ``size`` only at the end."""
         found = b""
         while self._at < len(self._files) and (size < 0 or len(found) < size):
-            piece = self._files[self._at].read(-1 if size < 0 else size - len(found))
+            wanted = -1 if size < 0 else size - len(found)
+            if self._sizes is not None:
+                left = self._sizes[self._at] - self._here
+                wanted = left if size < 0 else min(left, wanted)
+            piece = self._files[self._at].read(wanted) if wanted else b""
+            self._here += len(piece)
             if not piece:
                 self._at += 1
+                self._here = 0
             found += piece
         self._position += len(found)
         return found
@@ -113,12 +124,12 @@ class Parts:
         if ends is None:
             raise OSError(errno.ESPIPE, "only its end will tell how long a part is")
         position = sum(ends) if whence == io.SEEK_END else offset
-        self._position, self._at = position, len(ends)
+        self._position, self._at, self._here = position, len(ends), 0
         for place, (file, end) in enumerate(zip(self._files, ends, strict=True)):
             here = min(position, end)
             file.seek(here)
-            if here < end:
-                self._at = min(self._at, place)
+            if here < end and place < self._at:
+                self._at, self._here = place, here
             position -= here
         return self._position
 

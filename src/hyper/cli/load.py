@@ -87,19 +87,24 @@ class Load:
             threading.Thread(target=self._work, name=f"request {number}", daemon=True)
             for number in range(min(parallel, self.size))
         ]
-        for thread in threads:
-            thread.start()
+        started = []
         try:
             for thread in threads:
+                thread.start()
+                started.append(thread)
+            for thread in started:
                 thread.join()
-        except BaseException:
+        except BaseException as error:
             # Interrupted: let go of those who wait for the server.
             self._stop = True
             connection.close()
-            for thread in threads:
+            for thread in started:
                 thread.join()
             # What failed failed because of us.
             self.failures.clear()
+            if isinstance(error, RuntimeError):  # what a thread says that cannot be started
+                said = f"only {len(started)} threads could be started: ask for fewer by --parallel"
+                raise CommandError(said) from error
             raise
         finally:
             self.took = monotonic() - began

@@ -113,7 +113,7 @@ class HTTPConnection(Piecewise):
         self.limits = limits and limits.checked()
         self.force_proto = force_proto
         self.timeout = timeout
-        self.expect_timeout = expect_timeout
+        self.expect_timeout = _wait_for_leave(expect_timeout)
         self.trace = trace
         proxy = None
         if proxy_host is not None:
@@ -198,13 +198,13 @@ class HTTPConnection(Piecewise):
         seconds = self._timeout if timeout is None else _seconds(timeout)
         before = self._pump
         until = None
-        if total_timeout is None:
+        if timeout is None and total_timeout is None:
             pump, exchange = self._start(asked)
         else:
-            _seconds(total_timeout)
-            seconds = patience = Patience(seconds, total_timeout)
-            until = patience.until
-            pump, exchange = self._start_within(asked, patience)
+            if total_timeout is not None:
+                seconds = patience = Patience(seconds, _some_seconds(total_timeout))
+                until = patience.until
+            pump, exchange = self._start_within(asked, seconds)
         response: Response
         stream_id = exchange.id
         if stream_id is not None:
@@ -501,12 +501,28 @@ class HTTP11Connection(HTTPConnection):
 
 
 def _seconds(timeout: float | None) -> float | None:
+    return None if timeout is None else _some_seconds(timeout)
+
+
+def _some_seconds(timeout: float) -> float:
     try:
-        fits = timeout is None or timeout > 0
+        fits = timeout > 0
     except TypeError:
         raise TypeError(f"a timeout is a number of seconds or None, not {timeout!r}") from None
     if not fits:
         raise ValueError(
             f"a timeout must be more than 0 seconds, not {timeout!r}; None is no limit"
         )
-    return timeout
+    # Numbers of other kinds, a Decimal for one, do not go together with those of the clock.
+    return float(timeout)
+
+
+def _wait_for_leave(seconds: float) -> float:
+    said = f"expect_timeout is a number of seconds, 0 for no wait, and not {seconds!r}"
+    try:
+        fits = seconds >= 0
+    except TypeError:
+        raise TypeError(said) from None
+    if not fits:
+        raise ValueError(said)
+    return float(seconds)

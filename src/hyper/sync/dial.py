@@ -21,7 +21,7 @@ from time import monotonic
 from typing import Any, Final
 
 from ..tls import ALPN_PROTOCOLS, ascii_host, client_side, tls_error
-from .transport import TLSTransport, Transport
+from .transport import LONGEST_WAIT, TLSTransport, Transport
 
 __all__ = ["connect", "start_tls"]
 
@@ -223,6 +223,9 @@ def _addresses(host: str, port: int, role: str = "") -> list[Address]:
         raise socket.gaierror(
             error.errno, f"no address for {role}host {host!r}: {error.strerror}"
         ) from None
+    except OSError as error:  # of the resolver's own, which found no descriptor for one
+        said = error.strerror or error
+        raise OSError(error.errno, f"no address for {role}host {host!r}: {said}") from None
     except UnicodeError as error:  # from a codec, for labels that are empty or too long
         raise ValueError(f"{role}host {host!r} is not a valid name: {error}") from None
     families: dict[socket.AddressFamily, list[Address]] = {}
@@ -269,7 +272,9 @@ def _race(
                         start = monotonic() + ATTEMPT_DELAY
                     continue
                 until = [t for t in (deadline, start if to_try else None) if t is not None]
-                for key, _ in selector.select(min(until) - now if until else None):
+                # In turns, since poll() counts its milliseconds with 32 bits.
+                wait = min(min(until) - now, LONGEST_WAIT / 1000) if until else None
+                for key, _ in selector.select(wait):
                     running: socket.socket
                     running, name = key.data
                     selector.unregister(running)

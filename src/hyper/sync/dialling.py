@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import TIMEOUT_MAX, LockType, allocate_lock, get_ident
+from _thread import LockType, allocate_lock, get_ident
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -29,7 +29,7 @@ from ..http20.window import BaseFlowControlManager
 from ..tls import ALPN_PROTOCOLS, ascii_host, default_context
 from .dial import Note, connect, start_tls
 from .proxy import Proxy, open_tunnel
-from .pump import Pump, Trace
+from .pump import GLANCE, Pump, Trace
 from .request import Asked
 from .response import Response, timed_out
 from .transport import Transport
@@ -148,18 +148,33 @@ class Dialler:
                         self._dialled(mine)
                         raise
             assert gate is not None
-            left = -1.0 if deadline is None else min(max(deadline - monotonic(), 0), TIMEOUT_MAX)
-            while not gate.acquire(timeout=left):
-                if dial.pump is not None:
-                    # It is there, and waits for an answer; so would we.
-                    left = -1.0
-                    continue
-                raise TimeoutError(
-                    f"{self._where}: another thread has been connecting for more than {timeout:g} s"
-                )
+            self._await_dial(dial, gate, deadline, timeout)
             if isinstance(dial.error, Exception):
                 raise own_copy(dial.error)
             # It is there, or the thread that dialled was interrupted and it is our turn.
+
+    def _await_dial(
+        self, dial: _Dial, gate: LockType, deadline: float | None, timeout: float | None
+    ) -> None:
+        """Wait until the attempt of another thread has ended."""
+        doing = "connecting"
+        answering = False
+        while True:
+            if dial.pump is not None and not answering:
+                # It is there, and waits for an answer; so would we.
+                answering = True
+                doing = "waiting for the first answer on this connection"
+                timeout = self._time_to_answer
+                deadline = None if timeout is None else monotonic() + timeout
+            # In glances, since nobody says when the one turns into the other.
+            left = GLANCE if deadline is None else min(max(deadline - monotonic(), 0), GLANCE)
+            if gate.acquire(timeout=left):
+                return
+            late = deadline is not None and monotonic() >= deadline
+            if late and answering is (dial.pump is not None):
+                raise TimeoutError(
+                    f"{self._where}: another thread has been {doing} for more than {timeout:g} s"
+                )
 
     def _dial(self, dial: _Dial, asked: Asked | None) -> tuple[Pump, Exchange | None]:
         """Dial, and note how it went for everyone who waits."""
@@ -177,12 +192,20 @@ class Dialler:
                 )
             return pump, exchange
         except BaseException as error:
-            if self._mine.patience is None or not self._mine.patience.over:
-                # Otherwise it was only this thread whose time was up; others try for themselves.
+            if not self._only_we_are_late(dial, error):
+                # Otherwise others try for themselves.
                 dial.error = template(error)
             if pump is not None and self._pump is not pump:
                 pump.close()
             raise
+
+    def _only_we_are_late(self, dial: _Dial, error: BaseException) -> bool:
+        """Whether it was the time of this thread's request that was up, and nobody else's."""
+        mine = self._mine
+        if mine.patience is not None and mine.patience.over:
+            return True
+        waited_for_answer = dial.pump is not None and isinstance(error, TimeoutError)
+        return waited_for_answer and self._time_to_answer != self._timeout
 
     def _dialled(self, dial: _Dial) -> None:
         """Let go on whoever waits for the outcome."""
@@ -239,6 +262,11 @@ class Dialler:
             return self._connect_timeout
         left = max(patience.until - monotonic(), 0.001)
         return left if self._connect_timeout is None else min(left, self._connect_timeout)
+
+    @property
+    def _time_to_answer(self) -> float | None:
+        """Seconds that the calling thread's request may wait for an answer."""
+        return self._timeout if self._mine.seconds is None else self._mine.seconds
 
     def _connect(self) -> tuple[Transport, bool]:
         """Make a connection to the server; say whether it is to be spoken to in HTTP/2."""
@@ -340,7 +368,7 @@ class Dialler:
             True,
             asked.never_index,
         )
-        timeout = self._mine.patience or self._timeout
+        timeout = self._time_to_answer
         deadline = None if timeout is None else monotonic() + timeout
         if not pump.wait(exchange, has_answered, deadline):
             error = timed_out("response head", asked, exchange, timeout)

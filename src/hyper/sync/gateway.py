@@ -149,6 +149,11 @@ class GatewaySocket(Gateway):
         before the response began, ConnectionResetError when it ended within, TimeoutError.
         """
         self._check(flags)
+        if buflen <= 0:
+            # Who asks for nothing does not wait.
+            if buflen < 0:
+                raise ValueError("size should not be negative")
+            return b""
         out = self._out
         if not out and not self._render():
             return b""
@@ -163,9 +168,9 @@ class GatewaySocket(Gateway):
         """As ``recv``, into a writable buffer; how many octets it were."""
         self._check(flags)
         view = memoryview(buffer).cast("B")
-        size = min(nbytes, len(view)) if nbytes else len(view)
+        size = min(nbytes, len(view)) if nbytes and nbytes > 0 else len(view)
         out = self._out
-        if not out and not self._render():
+        if not out and (not size or not self._render()):
             return 0
         at = 0
         while out and at < size:

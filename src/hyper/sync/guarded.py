@@ -144,17 +144,20 @@ class Guarded:
         if self.over is None:
             self._end(ConnectionError("the connection was closed on this side"), woken)
 
-    def _read(self, woken: list[Waiter]) -> None:
-        """Read under both locks, for those who do not lead."""
-        if self.over is None and not self.protocol.paused:
-            try:
-                pieces = self._pieces(self.transport.read())
-            except BaseException as error:
-                self._fail(error, woken)
-                if not isinstance(error, Exception):
-                    raise
-            else:
-                self._receive(pieces, woken)
+    def _read(self, woken: list[Waiter]) -> bool:
+        """Read under both locks, for those who do not lead; True if something had come."""
+        if self.over is not None or self.protocol.paused:
+            return False
+        try:
+            data = self.transport.read()
+            pieces = self._pieces(data)
+        except BaseException as error:
+            self._fail(error, woken)
+            if not isinstance(error, Exception):
+                raise
+            return False
+        self._receive(pieces, woken)
+        return data is not None
 
     def _pieces(self, first: bytes | None) -> Iterable[bytes | None]:
         """What else has come in one recv with the first piece. The lock is not needed for it."""

@@ -52,13 +52,17 @@ class Proxy:
             )
         if port is not None and not isinstance(port, int):
             raise TypeError(f"a proxy's port is an int, not {port!r}")
-        url = urlsplit(address if "://" in address else f"http://{address}")
         try:
+            url = urlsplit(address if "://" in address else f"http://{address}")
             found = url.port
-        except ValueError as error:
-            raise ValueError(f"the proxy's port is not a number from 0 to 65535: {error}") from None
+        except ValueError:
+            # What is said of it may hold a part of a password, one with a slash in it for instance.
+            raise ValueError(
+                "the proxy's host is no host, or its port no number from 0 to 65535; in user name "
+                "and password, / ? and # are percent-encoded"
+            ) from None
         known = url.scheme in DEFAULT_PORTS
-        if not known or not url.hostname or url.path.strip("/") or url.query:
+        if not known or not url.hostname or url.path.strip("/") or url.query or url.fragment:
             raise ValueError(
                 "a proxy is given as 'name', 'name:port' or 'http://user:password@name:port'; "
                 f"only {', '.join(DEFAULT_PORTS)} proxies are spoken to"
@@ -162,7 +166,8 @@ def open_tunnel(
         raise
     except OSError as error:
         transport.close()
-        if isinstance(error, TimeoutError | gaierror):
+        # Of timeouts, those of ours; the system's own is a way to break off.
+        if isinstance(error, gaierror) or (isinstance(error, TimeoutError) and not error.errno):
             raise
         raise ProxyError(f"proxy {proxy.where} broke off: {error.strerror or error}") from error
     except BaseException:

@@ -60,6 +60,10 @@ MAX_HELD: Final = 100
 #: one still does. It may leave, and cannot wake a thread inside poll().
 GLANCE: Final = 0.1
 
+#: Reads of what had come, by somebody whose time is up. It is more than a system keeps for one
+#: connection, and an end where the peer sends without pause.
+LATE_READS: Final = 128
+
 #: Seconds within which whoever is at work on a connection lets others in.
 MOMENT: Final = 0.1
 
@@ -250,6 +254,8 @@ class Pump(Guarded):
                     limit = _glance(deadline)
                 if not _sleep(me.gate, limit):
                     late = deadline is not None and monotonic() >= deadline
+                    if late and not me.answered and self._catch_up(me):
+                        return True
                 if me.answered:
                     return True
         finally:
@@ -345,6 +351,7 @@ class Pump(Guarded):
                 _sleep(rest, limit)
             else:
                 transport.wait_readable(limit)
+            data = None
             try:
                 with self._intake:
                     pieces: Iterable[bytes | None] = ()
@@ -372,7 +379,29 @@ class Pump(Guarded):
                     raise
                 continue  # to the end that was noted: it counts, even if our time is up as well
             if deadline is not None and monotonic() >= deadline:
-                return False
+                return data is not None and self._catch_up(me)
+
+    def _catch_up(self, me: Waiter) -> bool:
+        """Take in what had come before our time was up, and tell whether our answer is there.
+
+        Nobody may have been there to read it: this process was stopped, or kept from its processor.
+        """
+        exchange = me.exchange
+        came = True
+        reads = 0
+        while came and reads < LATE_READS:
+            reads += 1
+            with self._intake, self._lock:
+                came = self._read(me.woken)
+                if self.over is not None:
+                    self._note_end(exchange)
+                leader = self._leader
+                if leader is not None and leader is not me and leader.ready(leader.exchange):
+                    # It sits in poll(), and need not notice that its answer was read for it.
+                    self._call(me.woken, self.protocol.rouse)
+                if me.ready(exchange):
+                    return True
+        return False
 
     def _leave(self, me: Waiter) -> None:
         with self._lock:

@@ -53,10 +53,12 @@ class Mine(local):
     together   in how many blocks of ``together`` it is
     patience   how long the request may take in all for which it is dialling; None if that is
                as long as it makes progress
+    seconds    how long the same request may wait for its answer; None if it does not say
     """
 
     together = 0
     patience: Patience | None = None
+    seconds: float | None = None
 
     def __init__(self, users: set[int]) -> None:
         # Once for each thread.

@@ -88,12 +88,14 @@ class Sender(Dialler):
                     raise own_error(error, self._where) from error.__cause__
 
     def _start_within(self, asked: Asked, timeout: float | None) -> tuple[Pump, Exchange]:
-        """``_start``, dialling for no longer than the request may take in all."""
-        self._mine.patience = timeout if isinstance(timeout, Patience) else None
+        """``_start``, in the time that this request has: for an answer, and perhaps in all."""
+        mine = self._mine
+        mine.seconds = timeout
+        mine.patience = timeout if isinstance(timeout, Patience) else None
         try:
             return self._start(asked)
         finally:
-            self._mine.patience = None
+            mine.seconds = mine.patience = None
 
     def _restart(self, response: Response) -> None:
         """Send the head of a request once more, its body being at its beginning."""

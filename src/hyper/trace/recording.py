@@ -46,9 +46,10 @@ class RecordTrace:
         if not self._whole:
             return
         try:
-            # Opened for each line, since a connection has no last octet that it would know of;
-            # written at once, so that threads and processes may share a file.
-            with open(self._path, "ab", buffering=0) as file:
+            # Opened for each line, since a connection has no last octet that it would know of. Its
+            # buffer hands a line on at once, so that threads and processes may share a file, and
+            # sees to it that all of it is written, or says so.
+            with open(self._path, "ab") as file:
                 file.write(line.encode())
         except OSError as error:
             self._whole = False

@@ -16,6 +16,7 @@ from hyper.cli.failing import CommandError, UsageError
 from hyper.cli.items import read_items
 from hyper.cli.request import Request, follow
 from hyper.cli.target import Target
+from hyper.common.body import Body
 
 TARGET = Target("https", "x.org", 443, "/")
 
@@ -44,6 +45,33 @@ def test_parts_are_read_as_one(size: int) -> None:
         found += piece
         assert parts.tell() == len(found)
     assert found == b"abcdefgh"
+
+
+@pytest.mark.parametrize("size", [-1, 1, 3, 100])
+def test_a_part_that_grows_pushes_nothing_out(size: int) -> None:
+    log = io.BytesIO(b"line\n")
+    parts = Parts([b"head ", log, b" end"])
+    promised = Body(parts).size
+    log.seek(0, io.SEEK_END)
+    log.write(b"another line\n")
+    log.seek(0)
+    for _ in range(2):
+        read = b"".join(iter(lambda: parts.read(size), b""))
+        assert read == b"head line\n end" and len(read) == promised
+        parts.seek(7)
+        assert b"".join(iter(lambda: parts.read(size), b"")) == b"ne\n end"
+        parts.seek(0)
+
+
+def test_a_part_that_shrinks_is_noticed() -> None:
+    one, other = io.BytesIO(b"abcd"), io.BytesIO(b"ef")
+    body = Body(Parts([one, other]))
+    one.truncate(2)
+    other.seek(0, io.SEEK_END)
+    other.write(b"gh")
+    other.seek(0)
+    with pytest.raises(ValueError, match="ended after 4 of the 6 octets"):
+        list(body)
 
 
 def test_parts_can_be_set_to_any_place() -> None:

@@ -9,6 +9,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -24,7 +26,7 @@ from hyperframe.frame import (
 )
 
 import hyper
-from hyper import HTTP20Connection, HTTP20Response
+from hyper import HTTP11Connection, HTTP20Connection, HTTP20Response
 from hyper.http20.exceptions import (
     ConnectionError,
     ErrorCode,
@@ -177,10 +179,22 @@ def test_ports_and_tls() -> None:
     assert hyper.HTTP20Response is HTTP20Response
 
 
-@pytest.mark.parametrize("timeout", [0, -1, (0, 5), (5, 0)])
+@pytest.mark.parametrize("timeout", [0, -1, (0, 5), (5, 0), float("nan")])
 def test_a_timeout_is_more_than_nothing(timeout: Any) -> None:
     with pytest.raises(ValueError, match="more than 0 seconds"):
         HTTP20Connection("h", timeout=timeout)
+
+
+@pytest.mark.parametrize("seconds", [10**9, float("inf"), Decimal(10), Fraction(10)])
+def test_a_timeout_may_be_any_number_of_any_kind(server: InProcessServer, seconds: Any) -> None:
+    """What poll() can wait in one turn is 25 days."""
+    address = f"localhost:{server.plain_port}"
+    for timeout in (seconds, (seconds, 10), (10, seconds)):
+        with HTTP11Connection(address, timeout=timeout, expect_timeout=seconds) as connection:
+            connection.request("GET", "/hello")
+            assert connection.get_response().read() == b"hello, world"
+            connection.request("GET", "/hello", timeout=seconds, total_timeout=seconds)
+            assert connection.get_response().read() == b"hello, world"
 
 
 @pytest.mark.parametrize(
@@ -193,6 +207,10 @@ def test_a_timeout_is_more_than_nothing(timeout: Any) -> None:
         ({"timeout": "3"}, "a timeout is a number of seconds or None, not '3'"),
         ({"timeout": [1, 2]}, r"or None, not \[1, 2\]"),
         ({"timeout": (1, 2, 3)}, "a number, or a pair of them, and not"),
+        ({"expect_timeout": None}, "expect_timeout is a number of seconds, .* and not None"),
+        ({"expect_timeout": "1"}, "expect_timeout is a number of seconds, .* and not '1'"),
+        ({"expect_timeout": -1}, "expect_timeout is a number of seconds, .* and not -1"),
+        ({"expect_timeout": float("nan")}, "expect_timeout is a number of seconds, .* and not nan"),
         ({"ssl_context": True}, "ssl_context has to be an ssl.SSLContext, not a bool"),
         ({"ssl_context": "ca.pem"}, "ssl_context has to be an ssl.SSLContext, not a str"),
         ({"window_manager": FlowControlManager(1)}, "has to be a class, not a FlowControlManager"),

@@ -310,6 +310,15 @@ def test_a_connection_that_is_there_at_once_needs_no_waiting(
     assert echoes(connect("127.0.0.1", server.port))
 
 
+@pytest.mark.parametrize("selector", [dial._Selector, selectors.SelectSelector])
+@pytest.mark.parametrize("timeout", [2.0**31, float("inf")])
+def test_a_deadline_beyond_what_the_system_can_count_is_none(
+    start: Start, monkeypatch: pytest.MonkeyPatch, selector: Any, timeout: float
+) -> None:
+    monkeypatch.setattr(dial, "_Selector", selector)
+    assert echoes(connect("127.0.0.1", start(plain_echo).port, timeout=timeout))
+
+
 def test_where_poll_is_missing_select_races_as_well(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -401,6 +410,20 @@ def test_a_name_that_does_not_resolve_stays_a_gaierror_and_is_named(
     ) as info:
         connect("nowhere.invalid", 443)
     assert info.value.errno == socket.EAI_NONAME
+
+
+def test_a_resolver_without_a_descriptor_says_whom_it_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What glibc's says is no gaierror then."""
+
+    def exhausted(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(socket, "getaddrinfo", exhausted)
+    with pytest.raises(OSError, match=r"no address for host 'example\.org': Too many") as info:
+        connect("example.org", 443)
+    assert info.value.errno == errno.EMFILE
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "two..dots"])

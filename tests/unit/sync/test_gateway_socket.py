@@ -70,6 +70,26 @@ def test_unbuffered_files_read_what_was_asked_for(far: Far) -> None:
         assert file.readline() == b"Content-Length: 5\r\n"
 
 
+def test_who_asks_for_nothing_does_not_wait_for_it(far: Far) -> None:
+    """As with an ssl.SSLSocket, which takes a negative size of a buffer for all of it."""
+    far.gateway.settimeout(0.05)
+    for asked in (False, True):
+        if asked:
+            ask(far)
+        assert far.gateway.recv(0) == far.gateway.read(0) == b""
+        assert far.gateway.recv_into(bytearray()) == 0
+        with pytest.raises(ValueError, match="negative"):
+            far.gateway.recv(-1)
+    far.answer(b"hello")
+    buffer = bytearray(9)
+    assert far.gateway.recv_into(buffer, -1) == 9
+    assert buffer == b"HTTP/1.1 "
+    assert far.gateway.recv(0) == b""
+    with pytest.raises(ValueError, match="negative"):
+        far.gateway.recv(-1)
+    assert far.gateway.recv(6) == b"200 OK"
+
+
 def test_files_for_text_and_for_writing(far: Far) -> None:
     file: Any = far.gateway.makefile("wb")
     with file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from base64 import b64encode
@@ -84,11 +85,34 @@ def test_ways_to_name_a_proxy(address: str, port: int | None, where: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "address", ["", "https://proxy", "socks4://proxy", "proxy/path", "proxy?x", "proxy:port", ":80"]
+    "address",
+    [
+        "",
+        "https://proxy",
+        "socks4://proxy",
+        "proxy/path",
+        "proxy?x",
+        "proxy#x",
+        "proxy:port",
+        "proxy:65536",
+        "http://[::1",
+        ":80",
+    ],
 )
 def test_addresses_that_name_no_proxy(address: str) -> None:
     with pytest.raises(ValueError, match="proxy"):
         Proxy(address)
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["se/cret", "se?cret", "se#cret", "12/secret", "12?secret", "12#secret", "se\u2100cret"],
+)
+def test_a_password_that_ends_the_address_is_not_shown(password: str) -> None:
+    """What stands before one of these would be the port; and U+2100 would become a/c."""
+    with pytest.raises(ValueError, match="proxy") as caught:
+        Proxy(f"http://user:{password}@proxy:8080")
+    assert not re.search(r"\b(se|12)\b|cret", str(caught.value))
 
 
 def test_credentials_of_the_address_are_said_to_the_proxy() -> None:
@@ -206,12 +230,17 @@ def test_a_proxy_that_reads_slowly_gets_it_all() -> None:
     ask(answer(b"HTTP/1.1 200 OK\r\n\r\n"), huge).close()
 
 
-def test_a_broken_connection_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [ConnectionResetError, TimeoutError])
+def test_a_broken_connection_names_the_proxy(
+    error: type[OSError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system has timeouts of its own, such as for octets that nobody acknowledges."""
+
     def lost(self: Transport) -> bytes:
-        raise ConnectionResetError(104, "reset")
+        raise error(1, "gone")
 
     monkeypatch.setattr(Transport, "read", lost)
-    with pytest.raises(ProxyError, match=r"proxy.example:8080 broke off: reset"):
+    with pytest.raises(ProxyError, match=r"proxy.example:8080 broke off: gone"):
         ask(read_head)
 
 
