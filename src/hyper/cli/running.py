@@ -232,7 +232,7 @@ class _Command:
             if following is None:
                 break
             if options.all or options.verbose:
-                self._show_response(client, turn, sent, began)
+                self._show_response(client, turn, began)
             else:
                 _drop(response)
                 client.watchers.ended(turn)
@@ -279,7 +279,7 @@ class _Command:
             self._save(client, turn, self.download)
             return
         page = _Page(self.options.assets)
-        self._show_response(client, turn, sent, began, page)
+        self._show_response(client, turn, began, page)
         if self.options.assets or self.options.waterfall:
             from .assets import fetch_linked
 
@@ -322,7 +322,7 @@ class _Command:
             printer.part()
 
     def _show_response(
-        self, client: Client, turn: Turn, sent: Request, began: float, page: _Page | None = None
+        self, client: Client, turn: Turn, began: float, page: _Page | None = None
     ) -> None:
         response = _answered(turn)
         printer, parts = self.printer, self.parts
