@@ -67,7 +67,7 @@ class HTTPConnection(Piecewise):
     Raises ValueError and TypeError for what cannot be meant.
     """
 
-    #: Octets of one read; a name that hyper 0.7 had.
+    #: A name that hyper 0.7 had, for the octets of one read; nothing here depends on it.
     network_buffer_size = 65536
 
     _default_port = 80
