@@ -292,7 +292,6 @@ class _Command:
             status >= 400
             and "h" not in self.parts
             and (options.check_status or self.output.isatty())
-            and options.quiet < 2
         ):
             warn(f"the server answered {named(status)}")
         return self._code_of(status)
@@ -405,7 +404,7 @@ class _Command:
         if not download.begin(response):
             response.close()
             return f"{download.path} is whole already, {download.there} octets"
-        if download.found and not download.there and self.options.quiet < 2:
+        if download.found and not download.there:
             warn(f"the server sends {download.path} from the beginning")
         output = io.StringIO() if self.options.quiet else sys.stderr
         progress = Progress(output, download.total(response), download.there)
