@@ -354,10 +354,7 @@ class HTTPConnection(Piecewise):
         stays so.
         """
         pump = self._pump
-        if pump is None:
-            return INITIAL_MAX_STREAMS
-        protocol = pump.protocol
-        return protocol.max_concurrent_streams if isinstance(protocol, HTTP20Protocol) else 1
+        return INITIAL_MAX_STREAMS if pump is None else pump.protocol.max_concurrent_streams
 
     @property
     def version(self) -> str:
