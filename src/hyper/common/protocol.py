@@ -23,7 +23,7 @@ class Protocol(ABC):
     closed     the connection failed or is gone; octets that still come are dropped
     idle       no exchange is open, and none waits for a slot
     max_concurrent_streams
-               how many exchanges may be open at once; more wait in order
+               how many exchanges may be open at once; more wait in order. 1 for HTTP/1.1
     outgoing   octets for ``data_to_send``; empty while it has nothing, which spares asking it
     paused     so much lies unread that nothing more should be read from the network before
                ``widen``; HTTP/1.1 has no other back-pressure, HTTP/2 has windows instead
@@ -43,8 +43,8 @@ class Protocol(ABC):
     def idle(self) -> bool: ...
 
     @property
-    @abstractmethod
-    def max_concurrent_streams(self) -> int: ...
+    def max_concurrent_streams(self) -> int:
+        return 1
 
     @property
     def paused(self) -> bool:
