@@ -10,9 +10,6 @@ EQUAL: dict[str, str] = {
         f"http11/framing.py {name} is a thousand times as large": "a mark that is no length"
         for name in ("CHUNKED", "TUNNEL", "UNTIL_CLOSE")
     },
-    "http20/receiving.py word > _LARGEST is one off": (
-        "the largest frame of type 0xff has its head looked at, in which nothing is wrong"
-    ),
     "http20/receiving.py word > _BULK is one off": (
         "frames that are alike say the same one by one and in one go, from whatever size on"
     ),

@@ -258,7 +258,7 @@ NAMED: tuple[Named, ...] = (
     _flood(
         "DATA beyond the connection's window",
         _BODIES,
-        "if received > self.receive_window:",
+        "if received > self._window:",
         "if False:",
         "data_beyond_the_connections_window_is_refused",
     ),

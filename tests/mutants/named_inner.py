@@ -65,7 +65,7 @@ INNER: tuple[Named, ...] = (
         "sync/response.py",
         (
             "what had arrived is kept",
-            "error.partial = self._partial  # type: ignore[attr-defined]",
+            'error.__dict__["partial"] = self._partial',
             "pass",
             "a_whole_read_of_half_a_body_fails_each_time_and_has_the_half",
         ),

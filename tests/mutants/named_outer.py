@@ -348,8 +348,8 @@ OUTER: tuple[Named, ...] = (
         ),
         (
             "descriptors",
-            "        if not self._waiting:\n            self._sock.close()\n\n    def detach",
-            "\n    def detach",
+            "if not (self._leading or self._reading or self._writing or self._waiting):",
+            "if False:",
             "clients_that_are_dropped_close_by_themselves close_wakes_every_reader_with_an_error",
         ),
     ),
@@ -409,8 +409,8 @@ OUTER: tuple[Named, ...] = (
         "sync/connection.py",
         (
             "an id that close() has not heard of",
-            "        if stream_id is not None and response._pump.closed:\n",
-            "        if False:\n",
+            "        elif pump.closed:\n",
+            "        elif False:\n",
             "an_id_that_close_has_not_heard_of_means_no_request",
         ),
         (
