@@ -179,8 +179,8 @@ def wrap_socket(
 
 
 @contextmanager
-def offering(context: ssl.SSLContext, alpn: Sequence[str] = ALPN_PROTOCOLS) -> Iterator[None]:
-    """Within, let ``context`` offer ``alpn``; afterwards again what it did before.
+def offering(context: ssl.SSLContext) -> Iterator[None]:
+    """Within, let ``context`` offer h2 and http/1.1; afterwards again what it did before.
 
     For those who need an ``SSLSocket`` made; ``client_side`` says how the offer is found out, and
     what is left to be careful about. Nothing may wait within: everybody else who begins a
@@ -188,7 +188,7 @@ def offering(context: ssl.SSLContext, alpn: Sequence[str] = ALPN_PROTOCOLS) -> I
     """
     with _offering:
         theirs = _offer_in(_begin(context, None)[2])
-        context.set_alpn_protocols(list(alpn))
+        context.set_alpn_protocols(list(ALPN_PROTOCOLS))
         try:
             yield
         finally:

@@ -90,6 +90,18 @@ def test_quiet(run: Run) -> None:
     assert run("-qq", "demo:/get", "-o", "-") == (0, b"", "")
 
 
+def test_twice_quiet_is_without_any_warning(
+    run: Run, url: str, trusted: tuple[str, ...], nobodys_home: Path
+) -> None:
+    (nobodys_home / ".netrc").write_text("nonsense\n")
+    address = f"{url}/get"
+    warning = run(address, *trusted).err
+    assert "is not understood, and not used" in warning
+    assert run(address, "-q", *trusted) == (0, b"", warning)
+    assert run(address, "-qq", *trusted) == (0, b"", "")
+    assert run(address, *trusted).err == warning, "it was for that command only"
+
+
 @pytest.mark.parametrize(
     ("status", "code"), [(200, 0), (204, 0), (304, 3), (404, 4), (418, 4), (500, 5), (599, 5)]
 )

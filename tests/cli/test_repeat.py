@@ -101,6 +101,15 @@ def test_threads_that_the_system_does_not_give_are_told(
     assert not [each for each in threading.enumerate() if each.name.startswith("request ")]
 
 
+def test_a_failure_has_its_own_exit_code(run: Run) -> None:
+    done = run("demo:/delay/5", "--repeat=2", "--timeout=0.2")
+    assert done.code == 2, "a timeout"
+    assert "(no answer, 1 failed, 1 not asked)" in done.text
+    assert done.err.startswith("hyper: error: ")
+    assert "no response head within 0.2 s" in done.err
+    assert done.err.count("\n") == 1
+
+
 def test_nobody_there(run: Run, server: InProcessServer) -> None:
     done = run("http://127.0.0.1:1/", "--repeat=5")
     assert (done.code, done.out) == (1, b"")

@@ -529,6 +529,14 @@ def test_a_file_that_is_none_is_one_line(
         assert error.count("\n") == error.count(name) == 1
 
 
+def test_a_file_of_other_octets_is_said_to_be_no_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other").write_bytes(b"\xff\n")
+    main([str(tmp_path / "other")])
+    assert "other: line 1 is not of a recording" in capsys.readouterr().err
+
+
 def test_whoever_stops_reading_is_no_news(tmp_path: Path) -> None:
     path = recorded(tmp_path)
     record = RecordTrace(str(path))

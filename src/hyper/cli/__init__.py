@@ -31,7 +31,7 @@ def main(argv: "Sequence[str] | None" = None) -> int:
 
 def _main(argv: "Sequence[str]") -> int:
     from .arguments import read_arguments
-    from .failing import ERROR, TIMEOUT, CommandError, UsageError, complain
+    from .failing import ERROR, TIMEOUT, CommandError, UsageError, complain, without_warnings
 
     try:
         options = read_arguments(argv)
@@ -47,7 +47,8 @@ def _main(argv: "Sequence[str]") -> int:
     from .running import run
 
     try:
-        return run(options)
+        with without_warnings(options.quiet > 1):
+            return run(options)
     except OutputError as error:
         if error.quiet:
             forget_output(sys.stdout)

@@ -286,14 +286,14 @@ def _output_options(group: Group) -> None:
         "--quiet",
         action="count",
         default=0,
-        help="print nothing but errors; given twice, no warnings",
+        help="print nothing but errors and warnings; given twice, no warnings either",
     )
     _flag(group, "-S", "--stream", help="show each line when it comes, instead of the whole neatly")
     group.add_argument(
         "--pretty",
         choices=("all", "colors", "format", "none", "python"),
-        help="colour, indent, both, neither; or JSON as Python writes it (default: all on a "
-        "terminal, none elsewhere)",
+        help="colour and indent, only colour, only indent, neither; or JSON as Python writes it "
+        "(default: all on a terminal, none elsewhere)",
     )
     group.add_argument(
         "-s",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "reason",
     "said_by",
     "warn",
+    "without_warnings",
 ]
 
 ERROR: Final = 1
@@ -66,9 +68,25 @@ def complain(error: BaseException) -> None:
     _say(f"hyper: error: {said_by(error) or type(error).__name__}")
 
 
+#: Whether ``warn`` says anything.
+_warning = True
+
+
 def warn(text: str) -> None:
     """Say in one line on stderr what is worth knowing, and no error."""
-    _say(f"hyper: {text}")
+    if _warning:
+        _say(f"hyper: {text}")
+
+
+@contextmanager
+def without_warnings(without: bool) -> Iterator[None]:
+    """Have ``warn`` say nothing within, as -qq wants, if ``without``."""
+    global _warning
+    _warning = not without
+    try:
+        yield
+    finally:
+        _warning = True
 
 
 def _say(text: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from .arguments import Options
 from .body import RequestBody
-from .failing import ERROR, STATUS_CODES, CommandError, complain
+from .failing import STATUS_CODES, CommandError
 from .request import Request
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ MAX_BODY: Final = 64 * 2**20
 def repeat(options: Options, client: Client, request: Request, printer: Printer) -> int:
     """Ask ``options.repeat`` times, ``options.parallel`` at once; print the figures.
 
-    Returns the exit code: that of the first failure, if one failed.
+    Returns the exit code. Raises the first failure, if there was one.
     """
     if request.body is not None:
         request = Request(request.method, request.target, request.headers, _kept(request.body))
@@ -39,8 +39,7 @@ def repeat(options: Options, client: Client, request: Request, printer: Printer)
             for line in load.figures():
                 printer.text(line + "\n")
     if load.failures:
-        complain(load.failures[0])
-        return ERROR
+        raise load.failures[0]
     worst = max(load.statuses) // 100 if load.statuses else 2
     return STATUS_CODES.get(worst, 0) if options.check_status else 0
 

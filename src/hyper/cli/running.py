@@ -232,7 +232,7 @@ class _Command:
             if following is None:
                 break
             if options.all or options.verbose:
-                self._show_response(client, turn, sent, began)
+                self._show_response(client, turn, began)
             else:
                 _drop(response)
                 client.watchers.ended(turn)
@@ -279,7 +279,7 @@ class _Command:
             self._save(client, turn, self.download)
             return
         page = _Page(self.options.assets)
-        self._show_response(client, turn, sent, began, page)
+        self._show_response(client, turn, began, page)
         if self.options.assets or self.options.waterfall:
             from .assets import fetch_linked
 
@@ -292,7 +292,6 @@ class _Command:
             status >= 400
             and "h" not in self.parts
             and (options.check_status or self.output.isatty())
-            and options.quiet < 2
         ):
             warn(f"the server answered {named(status)}")
         return self._code_of(status)
@@ -322,7 +321,7 @@ class _Command:
             printer.part()
 
     def _show_response(
-        self, client: Client, turn: Turn, sent: Request, began: float, page: _Page | None = None
+        self, client: Client, turn: Turn, began: float, page: _Page | None = None
     ) -> None:
         response = _answered(turn)
         printer, parts = self.printer, self.parts
@@ -405,7 +404,7 @@ class _Command:
         if not download.begin(response):
             response.close()
             return f"{download.path} is whole already, {download.there} octets"
-        if download.found and not download.there and self.options.quiet < 2:
+        if download.found and not download.there:
             warn(f"the server sends {download.path} from the beginning")
         output = io.StringIO() if self.options.quiet else sys.stderr
         progress = Progress(output, download.total(response), download.there)

@@ -22,6 +22,8 @@ class Protocol(ABC):
                are used up, or the connection is gone
     closed     the connection failed or is gone; octets that still come are dropped
     idle       no exchange is open, and none waits for a slot
+    max_concurrent_streams
+               how many exchanges may be open at once; more wait in order. 1 for HTTP/1.1
     outgoing   octets for ``data_to_send``; empty while it has nothing, which spares asking it
     paused     so much lies unread that nothing more should be read from the network before
                ``widen``; HTTP/1.1 has no other back-pressure, HTTP/2 has windows instead
@@ -39,6 +41,10 @@ class Protocol(ABC):
     @property
     @abstractmethod
     def idle(self) -> bool: ...
+
+    @property
+    def max_concurrent_streams(self) -> int:
+        return 1
 
     @property
     def paused(self) -> bool:

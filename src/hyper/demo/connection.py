@@ -17,7 +17,7 @@ from ..hpack import Decoder, Encoder
 from ..hpack.exceptions import HPACKError, HPACKLimitError
 from ..http20 import frames
 from ..http20.exceptions import ErrorCode, ProtocolError
-from ..http20.frames import FRAME_HEAD_SIZE, PREFACE, frame_head, read_frame_head
+from ..http20.frames import FRAME_HEAD_SIZE, LOW_31_BITS, PREFACE, frame_head, read_frame_head
 from ..http20.limits import (
     DEFAULT_WINDOW,
     LARGEST_MAX_FRAME_SIZE,
@@ -418,7 +418,7 @@ class ServerConnection:
     def _on_window_update(self, flags: int, stream_id: int, payload: bytes) -> None:
         if len(payload) != 4:
             raise broken("WINDOW_UPDATE is 4 octets long", ErrorCode.FRAME_SIZE_ERROR)
-        increment = unpack(">L", payload)[0] & MAX_WINDOW
+        increment = unpack(">L", payload)[0] & LOW_31_BITS
         concerned = stream_id or None
         if stream_id:
             self._check_not_idle("WINDOW_UPDATE", stream_id)

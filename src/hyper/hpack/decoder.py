@@ -13,7 +13,7 @@ from .exceptions import HPACKError, HPACKLimitError
 from .huffman import decoded
 from .table import ENTRY_OVERHEAD, FIRST_DYNAMIC, STATIC_TABLE, Field
 
-__all__ = ["Decoder", "integer", "size_updates", "truncated"]
+__all__ = ["Decoder", "integer", "size_updates", "too_much", "truncated"]
 
 #: Octets of one integer, its prefix included: values up to 2**28, far above any size or index
 #: that we accept, and no integer without an end (RFC 7541 §5.1).
@@ -141,7 +141,7 @@ class Decoder:
                     field, size = table[index]
                     left -= size
                     if left < 0 or (counting and len(fields) == max_fields):
-                        raise self._too_much(fields)
+                        raise too_much(self._max_list_size, self._max_fields, fields)
                     fields.append(field)
                     continue
 
@@ -186,7 +186,7 @@ class Decoder:
                 size = len(name) + len(value) + ENTRY_OVERHEAD
                 left -= size
                 if left < 0 or (counting and len(fields) == max_fields):
-                    raise self._too_much(fields)
+                    raise too_much(self._max_list_size, self._max_fields, fields)
                 field = (name, value)
                 fields.append(field)
                 if octet >= 0x40:
@@ -242,7 +242,7 @@ class Decoder:
         # A Huffman code that is longer than its text is legal, but nobody sends it: it is
         # held against the limit as it stands, before it is decoded.
         if length > left:
-            raise self._too_much(fields)
+            raise too_much(self._max_list_size, self._max_fields, fields)
         text = block[at : at + length]
         if octet & 0x80:
             text = decoded[text]
@@ -255,12 +255,6 @@ class Decoder:
     def _fail(self) -> None:
         self._required = -1
         self._changed()
-
-    def _too_much(self, fields: list[Field]) -> HPACKLimitError:
-        return HPACKLimitError(
-            f"a field list goes beyond {self._max_list_size} octets or {self._max_fields} fields, "
-            f"after {len(fields)} fields; the limits are ours (RFC 9113 §10.5.1)"
-        )
 
 
 def size_updates(block: bytes, max_table_size: int, required: int | None) -> tuple[list[int], int]:
@@ -309,6 +303,13 @@ def integer(block: bytes, at: int, value: int) -> tuple[int, int]:
     except IndexError:
         raise truncated(len(block)) from None
     raise HPACKError(f"an integer takes more than {MAX_INTEGER_OCTETS} octets (RFC 7541 §5.1)")
+
+
+def too_much(max_list_size: int, max_fields: int, fields: list[Field]) -> HPACKLimitError:
+    return HPACKLimitError(
+        f"a field list goes beyond {max_list_size} octets or {max_fields} fields, "
+        f"after {len(fields)} fields; the limits are ours (RFC 9113 §10.5.1)"
+    )
 
 
 def truncated(size: int) -> HPACKError:

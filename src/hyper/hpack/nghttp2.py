@@ -21,9 +21,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
-from .decoder import integer, size_updates, truncated
+from .decoder import integer, size_updates, too_much, truncated
 from .encoder import MAX_TABLE_SIZE, SECRETS, SECRETS_WHEN_SHORT, SHORT, size_update
-from .exceptions import HPACKError, HPACKLimitError
+from .exceptions import HPACKError
 from .table import ENTRY_OVERHEAD, FIRST_DYNAMIC, Field
 
 __all__ = ["Decoder", "Encoder", "library"]
@@ -364,7 +364,7 @@ class Decoder:
                 raise self._why(handle, block, at, left, fields)
             left -= found.name_length + found.value_length + ENTRY_OVERHEAD
             if left < 0 or len(fields) == max_fields:
-                raise self._too_much(fields)
+                raise too_much(self._max_list_size, self._max_fields, fields)
             fields.append(found.field())
             if 0x40 <= octet < 0x80:
                 inserted = True
@@ -403,7 +403,7 @@ class Decoder:
                 if length == 0x7F:
                     length, at = integer(block, at, 0x7F)
                 if length > min(left, MAX_STRING):
-                    return self._too_much(fields)
+                    return too_much(self._max_list_size, self._max_fields, fields)
                 at += length
         except HPACKError as error:
             return error
@@ -414,12 +414,6 @@ class Decoder:
         return HPACKError(
             f"libnghttp2 cannot decode the field at octet {start} of a block of {len(block)}: "
             "index 0, or a string that is no Huffman code (RFC 7541 §6.1, §5.2)"
-        )
-
-    def _too_much(self, fields: list[Field]) -> HPACKLimitError:
-        return HPACKLimitError(
-            f"a field list goes beyond {self._max_list_size} octets or {self._max_fields} fields, "
-            f"after {len(fields)} fields; the limits are ours (RFC 9113 §10.5.1)"
         )
 
 

@@ -10,14 +10,18 @@ __all__ = ["HTTP11Exchange"]
 class HTTP11Exchange(Exchange):
     """One exchange on an HTTP/1.1 connection.
 
-    method   of the request; it decides whether the response has a body
-    head     the request's head, while it waits for the slot
-    opened   the head has been written
-    chunked  the request's body goes out in chunks (RFC 9112 §7.1)
-    left     octets of the body that are yet to be sent, when its length was announced
-    sent     the request is complete
-    offered  it asks to go on in HTTP/2
-    paused   so much of the response is unread that nothing more is read from the network
+    method    of the request; it decides whether the response has a body
+    head      the request's head, while it waits for the slot
+    opened    the head has been written
+    chunked   the request's body goes out in chunks (RFC 9112 §7.1)
+    left      octets of the body that are yet to be sent, when its length was announced
+    sent      the request is complete
+    offered   it asks to go on in HTTP/2
+    paused    so much of the response is unread that nothing more is read from the network
+    received  octets of the response's body that have arrived
+    taken     those of them that a reader has taken
+    informational_size
+              octets of the interim heads so far, as ``Head.size`` counts them
     """
 
     opened = False

@@ -14,10 +14,10 @@ MAX_LINE: Final = 65_536
 #: Field lines in one head, or in trailers; the continuations of a folded one count too.
 MAX_FIELDS: Final = 256
 
-#: A whole head: all lines together, without their ends.
+#: A whole head: all lines together, without their ends (CVE-2023-38039).
 MAX_HEAD: Final = 262_144
 
-#: The same for the answer to CONNECT, in which a proxy has little to say (CVE-2023-38039).
+#: The same for the answer to CONNECT, in which a proxy has little to say.
 MAX_CONNECT_HEAD: Final = 16_384
 
 #: All trailers together.

@@ -34,11 +34,7 @@ class HTTP11Protocol(Receiver):
                    asks to go on in HTTP/2; None when there is nothing to ask for
     switched       after a 101, or a 2xx to CONNECT: the octets behind it, which are HTTP/2's, or
                    the tunnel's; else None
-
-    max_concurrent_streams  1
     """
-
-    max_concurrent_streams = 1
 
     def request(
         self,

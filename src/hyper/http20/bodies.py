@@ -66,8 +66,7 @@ class BodyReceiver(ResponseReceiver):
         """The DATA frames from ``at`` on that have the same head as the one before it.
 
         Takes as many as the windows and content-length allow, and returns where the next frame
-        begins. A bulk transfer consists of them, and this takes a tenth off what
-        the core costs it.
+        begins. A bulk transfer consists of them, and this takes a tenth off what the core costs it.
         """
         step = FRAME_HEAD_SIZE + size
         head = data[at - step : at - size]

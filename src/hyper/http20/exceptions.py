@@ -77,7 +77,7 @@ class HPACKDecodingError(ProtocolError):
 
 
 class HPACKEncodingError(HTTP20Error):
-    """A field section could not be compressed."""
+    """How 0.7 said that a head could not be compressed. Never raised: those are a ValueError."""
 
 
 class StreamResetError(HTTP20Error):

@@ -19,6 +19,7 @@ __all__ = [
     "FRAME_NAMES",
     "GOAWAY",
     "HEADERS",
+    "LOW_31_BITS",
     "PADDED",
     "PING",
     "PREFACE",
@@ -45,6 +46,9 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 #: Octets before every payload (§4.1).
 FRAME_HEAD_SIZE: Final = 9
+
+#: A stream id, or an increment, without its reserved bit, which receivers ignore (§4.1, §6.9).
+LOW_31_BITS: Final = 0x7FFF_FFFF
 
 DATA: Final = 0x0  # §6.1
 HEADERS: Final = 0x1  # §6.2
@@ -113,7 +117,7 @@ def frame_name(kind: int) -> str:
 def read_frame_head(data: bytes, at: int = 0) -> tuple[int, int, int, int]:
     """``(length, kind, flags, stream_id)`` of the frame that starts at ``at`` (§4.1)."""
     word, flags, stream_id = _HEAD.unpack_from(data, at)
-    return word >> 8, word & 0xFF, flags, stream_id & 0x7FFF_FFFF
+    return word >> 8, word & 0xFF, flags, stream_id & LOW_31_BITS
 
 
 def headers_frames(stream_id: int, block: bytes, max_frame_size: int, *, end: bool) -> bytes:

@@ -18,10 +18,10 @@ STREAM_WINDOW: Final = 1 << 20
 #: starves the others; 16 streams can be read at full speed.
 CONNECTION_WINDOW: Final = 16 << 20
 
-#: How often a window that is used may grow twofold and where that ends. A stream's reaches
-#: 16 MiB, which bounds what can lie unread of one response that was read fast before; the
-#: connection's 64 MiB, which is given back on arrival and so holds no memory. 1 Gbit/s over
-#: 100 ms of round trip needs 12.5 MB on the way.
+#: How many times as large a window that is used may become, doubling, and where that ends. A
+#: stream's reaches 16 MiB, which bounds what can lie unread of one response that was read fast
+#: before; the connection's 64 MiB, which is given back on arrival and so holds no memory. 1 Gbit/s
+#: over 100 ms of round trip needs 12.5 MB on the way.
 WINDOW_GROWTH: Final = 16
 LARGEST_GROWN_WINDOW: Final = 64 << 20
 

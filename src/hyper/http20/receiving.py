@@ -23,6 +23,7 @@ from .frames import (
     END_STREAM,
     FRAME_HEAD_SIZE,
     FRAME_NAMES,
+    LOW_31_BITS,
     PADDED,
     PRIORITY_FLAG,
     SETTINGS,
@@ -37,9 +38,6 @@ from .state import NO_REQUEST, USUAL_UP_TO
 from .window import bad_increment
 
 __all__ = ["Receiver"]
-
-#: A stream id, or an increment, without its reserved bit, which receivers ignore (§4.1, §6.9).
-LOW_31_BITS = 0x7FFF_FFFF
 
 #: The first word of DATA from which on it is worth a look whether the next frame is just alike.
 _BULK = 4096 << 8

@@ -32,7 +32,13 @@ class Stream(Exchange):
     expected        octets the body will have, or ``UNKNOWN_LENGTH``
     received        octets of it that have arrived
     padding         octets of padding that arrived since the window was last widened for them
-    fields, end     the request, while it waits for a slot
+    informational_size
+                    octets of the interim heads so far, as ``section_size`` counts them
+    end             the request has no body, or all of it has been taken
+    fields          the request's head, while it waits for a slot
+    never_index     names in it that no hop may put into a compression table
+    manager         the class that decides about the window
+    window_manager  an object of it, from the first octet that is read on
     """
 
     opened = False

@@ -67,7 +67,7 @@ class HTTPConnection(Piecewise):
     Raises ValueError and TypeError for what cannot be meant.
     """
 
-    #: Octets of one read; a name that hyper 0.7 had.
+    #: A name that hyper 0.7 had, for the octets of one read; nothing here depends on it.
     network_buffer_size = 65536
 
     _default_port = 80
@@ -354,10 +354,7 @@ class HTTPConnection(Piecewise):
         stays so.
         """
         pump = self._pump
-        if pump is None:
-            return INITIAL_MAX_STREAMS
-        protocol = pump.protocol
-        return protocol.max_concurrent_streams if isinstance(protocol, HTTP20Protocol) else 1
+        return INITIAL_MAX_STREAMS if pump is None else pump.protocol.max_concurrent_streams
 
     @property
     def version(self) -> str:

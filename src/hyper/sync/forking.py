@@ -1,4 +1,9 @@
-"""What the child of a fork has to set right: threads of its parent hold locks, and are not here."""
+"""What the child of a fork has to set right: threads of its parent hold locks, and are not here.
+
+For whom the order does not matter. Transports, pumps, connections and pools have hooks of their
+own, which run in the order in which those modules load each other: a pump that ends closes its
+transport, which would shut the socket down for the parent too, had it not let go of it before.
+"""
 
 from __future__ import annotations
 

@@ -69,7 +69,8 @@ class Piecewise(Pushes):
         skip_accept_encoding  send no ``accept-encoding`` of ours
 
         The id stays this request's name in all methods. Should another request be sent before
-        this one's head is complete, it goes on the wire under a later id.
+        this one's head is complete, it goes on the wire under a later id. Raises as ``connect()``
+        does.
         """
         pump = self._usable_pump()
         protocol = pump.protocol

@@ -108,7 +108,7 @@ class Response:
     _key: object = None  # what it is claimed by: the id that request() returned, or its own
     _repeated = False  # the request has been sent a second time
     _turns = 0  # how often it waited for a turn on a connection that ended before it came
-    _reused = False  # the connection had carried other requests before
+    _reused = False  # over HTTP/1.1: the connection was there before the request
     _cut_short = False  # the peer answered before it had the whole request, and gets no more of it
     _until: float | None = None  # the instant by which all of it must have arrived
     _closed = False

@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> int:
     shown: dict[str, FrameTrace] = {}
     lines: list[str] = []
     try:
-        with open(arguments[0], encoding="ascii") as file:
+        with open(arguments[0], encoding="ascii", errors="replace") as file:
             for connection, seconds, direction, data in read_recording(file):
                 if connection not in shown:
                     shown[connection] = FrameTrace(lines.append)

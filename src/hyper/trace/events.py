@@ -366,8 +366,10 @@ class Ended(Event):
 class Reset(Event):
     """A stream was given up, by us (``sent``) or by the server; ``size`` as in ``Ended``.
 
-    code  of RST_STREAM; ``REFUSED`` without a frame for what a GOAWAY leaves out, which the
-          server surely did not process (RFC 9113 §8.7)
+    code       of RST_STREAM; of the GOAWAY that left the stream out, or REFUSED_STREAM where that
+               says NO_ERROR
+    by_goaway  there was no RST_STREAM: a GOAWAY left the stream out, so the server surely did not
+               process it (RFC 9113 §8.7)
     """
 
     stream: int

@@ -124,7 +124,7 @@ class MessageReader:
             self._asked.append(line.partition(" ")[0].encode("latin-1"))
             left: int | None = 0
         else:
-            left = self._answer(line, known)
+            left = self._answer(line)
             if left is None and line.split(" ")[1:2] == ["101"]:
                 # HTTP/2 is another reader's; whatever else it is, it is octets without an end.
                 self.switched = b"h2c" in known.get(b"upgrade", b"").lower()
@@ -152,7 +152,7 @@ class MessageReader:
         self._finish()
         return [head, SeenPiece(number, 0, True)]
 
-    def _answer(self, line: str, fields: dict[bytes, bytes]) -> int | None:
+    def _answer(self, line: str) -> int | None:
         """What body follows a status line, if nothing else says so; None for an interim one."""
         words = line.split(" ", 2)
         status = words[1] if len(words) > 1 else ""

@@ -13,7 +13,14 @@ from ..hpack import Decoder
 from ..hpack.exceptions import HPACKError
 from ..http20 import frames
 from ..http20.exceptions import ErrorCode
-from ..http20.frames import FLAG_NAMES, FRAME_HEAD_SIZE, FRAME_NAMES, PREFACE, read_frame_head
+from ..http20.frames import (
+    FLAG_NAMES,
+    FRAME_HEAD_SIZE,
+    FRAME_NAMES,
+    LOW_31_BITS,
+    PREFACE,
+    read_frame_head,
+)
 from ..http20.limits import DEFAULT_WINDOW
 from ..http20.settings import Setting
 from .events import Fields, shown
@@ -144,7 +151,7 @@ class FrameReader:
                 return self._fields(seen, flags, payload)
             if kind == frames.WINDOW_UPDATE:
                 _demand(length == 4, "4 octets")
-                increment = _word(payload) & 0x7FFF_FFFF
+                increment = _word(payload) & LOW_31_BITS
                 windows = self.other._widened(stream, increment)
                 return seen._replace(content=f"+{increment}", value=increment, windows=windows)
             if kind == frames.RST_STREAM:
@@ -154,7 +161,7 @@ class FrameReader:
             if kind == frames.GOAWAY:
                 _demand(length >= 8, "8 octets or more")
                 debug = f" {shown(payload[8:])}" if length > 8 else ""
-                last, code = _word(payload) & 0x7FFF_FFFF, _word(payload, 4)
+                last, code = _word(payload) & LOW_31_BITS, _word(payload, 4)
                 content = f"last={last} {ErrorCode.describe(code)}{debug}"
                 return seen._replace(content=content, code=code, value=last)
             return seen._replace(content=self._content(kind, flags, length, payload))
@@ -235,7 +242,7 @@ class FrameReader:
                 payload = payload[5:]
             if kind == frames.PUSH_PROMISE:
                 _demand(len(payload) >= 4, "room for its stream id")
-                self._promised = _word(payload) & 0x7FFF_FFFF
+                self._promised = _word(payload) & LOW_31_BITS
                 content.append(f"promises={self._promised}")
                 payload = payload[4:]
         if len(self._block) <= MAX_PAYLOAD:

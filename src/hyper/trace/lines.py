@@ -87,7 +87,7 @@ class FrameTrace(Watch):
         self._write(f"{_DIM}{event.at:8.4f}{_RESET} {arrow} {which}{_coloured(text, event)}")
 
 
-def _coloured(text: str, event: Event | None) -> str:
+def _coloured(text: str, event: Event) -> str:
     if isinstance(event, Frame):
         if event.code > 0:
             return f"{_TROUBLE}{text}{_RESET}"

@@ -16,7 +16,7 @@ def perfetto(timeline: Timeline) -> str:
     with timeline.lock:
         events: list[dict[str, Any]] = []
         for connection in timeline.connections.values():
-            events += _connection(connection, timeline.now)
+            events += _connection(connection)
         for stream in timeline.streams:
             events += _stream(stream, timeline.now)
         for seen in timeline.wire:
@@ -67,7 +67,7 @@ def _instant(name: str, at: float, pid: int, tid: int, **args: object) -> dict[s
     }
 
 
-def _connection(connection: ConnectionRecord, now: float) -> list[dict[str, Any]]:
+def _connection(connection: ConnectionRecord) -> list[dict[str, Any]]:
     pid = connection.number
     name = f"{connection.where} {connection.version}".rstrip()
     events = [_named("process_name", name, pid), _named("thread_name", "connection", pid)]

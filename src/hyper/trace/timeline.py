@@ -29,7 +29,6 @@ from .events import (
     Resolved,
     Secured,
     Speaking,
-    Unreadable,
 )
 from .watch import Watch
 
@@ -46,7 +45,9 @@ class ConnectionRecord:
     """One connection; times are seconds in the timeline, None for what did not happen.
 
     version    ``HTTP/2``, ``HTTP/1.1`` or ""
-    coded      octets of field blocks that were sent, and received; HPACK made them
+    upgraded   HTTP/1.1 was spoken first, and led to it (RFC 7540 §3.2)
+    coded      octets of field blocks: under True of those sent, under False of those received;
+               HPACK made them
     plain      of so many octets of names and values
     goaway     the frames of that name, in order
     """
@@ -61,13 +62,10 @@ class ConnectionRecord:
         self.secured: Secured | None = None
         self.version = ""
         self.upgraded = False
-        self.ready: float | None = None
         self.closed: Closed | None = None
         self.coded = {True: 0, False: 0}
         self.plain = {True: 0, False: 0}
-        self.frames = {True: 0, False: 0}
         self.goaway: list[Frame] = []
-        self.unreadable: Unreadable | None = None
 
     @property
     def where(self) -> str:
@@ -213,7 +211,6 @@ class Timeline:
     def _on_wire(self, connection: ConnectionRecord, event: Frame | Message | Piece) -> None:
         if not isinstance(event, Frame):
             return
-        connection.frames[event.sent] += 1
         connection.coded[event.sent] += event.coded
         connection.plain[event.sent] += event.plain
         if event.kind == "GOAWAY" and len(connection.goaway) < 100:
@@ -232,13 +229,10 @@ class Timeline:
         elif isinstance(event, Speaking):
             connection.upgraded = bool(connection.version)
             connection.version = event.version
-            connection.ready = event.at
         elif isinstance(event, Closed):
             connection.closed = event
             for key in [key for key in self._open if key[0] == event.connection]:
                 self._open.pop(key)
-        elif isinstance(event, Unreadable):
-            connection.unreadable = event
 
     def _on_stream(self, event: Event) -> None:
         if isinstance(event, Queued):
