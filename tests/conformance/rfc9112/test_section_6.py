@@ -159,7 +159,15 @@ def test_a_coding_that_is_not_chunked_alone_is_refused(value: bytes, also: bytes
 
 
 @pytest.mark.parametrize(
-    "value", [b"chunked", b"Chunked", b"CHUNKED", b", chunked", b"chunked , ,"]
+    "value",
+    [
+        b"chunked",
+        b"Chunked",
+        b"CHUNKED",
+        b", chunked",
+        b"chunked , ,",
+        b"\r\nconnection: close\r\ntransfer-encoding: chunked",
+    ],
 )
 def test_chunked_is_understood_in_any_case_and_as_a_list(value: bytes) -> None:
     """§7, RFC 9110 §5.6.1.2: empty members of a list count for nothing."""
