@@ -198,6 +198,16 @@ def test_no_compression_if_not_wanted(run: Run, url: str, trusted: tuple[str, ..
     assert about["headers"]["Accept-Encoding"] == "identity"
 
 
+def test_a_part_is_asked_for_without_a_coding(run: Run) -> None:
+    """RFC 9110 §14.1.2: it would be a part of the coded octets, which nobody can decode."""
+    for words, coding in (
+        (["Range:bytes=0-9"], "identity"),
+        (["Range:bytes=0-9", "Accept-Encoding:gzip"], "gzip"),
+    ):
+        about = json.loads(run("demo:/get", *words).out)
+        assert about["headers"]["Accept-Encoding"] == coding
+
+
 def test_streams_are_not_waited_for(run: Run) -> None:
     done = run("demo:/get", "--pretty=all", "--stream")
     assert "\x1b[" not in done.text.partition("\n")[0], "a line that is no JSON by itself"

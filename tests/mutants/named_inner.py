@@ -261,8 +261,8 @@ INNER: tuple[Named, ...] = (
         "sync/request.py",
         (
             "fields about the connection",
-            "elif name not in dropped and not",
-            "elif not",
+            "        elif name not in dropped and not",
+            "        elif not",
             "fields_about_the_connection_are_left_out",
         ),
         (

@@ -82,11 +82,13 @@ def make_request(options: Options, items: Items, target: Target, known: Headers)
     """
     body = make_body(options, items)
     json = options.body_type == "json" or (options.body_type is None and bool(items.fields))
+    # A part of coded octets cannot be decoded (RFC 9110 §14.1.2).
+    ranged = any(name.lower() == "range" for name, _ in (*items.headers, *known))
     defaults = [
         # Who says JSON would like JSON back.
         ("accept", "application/json, */*;q=0.5" if json else "*/*"),
         ("user-agent", f"hyper/{__version__}"),
-        ("accept-encoding", _codings(options)),
+        ("accept-encoding", "identity" if ranged else _codings(options)),
     ]
     if body is not None and body.content_type is not None:
         defaults.append(("content-type", body.content_type))

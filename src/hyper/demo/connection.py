@@ -248,7 +248,7 @@ class ServerConnection:
                 "DATA after END_STREAM (RFC 9113 §5.1)", ErrorCode.STREAM_CLOSED, stream_id
             )
         stream.receive_window -= size
-        if stream.receive_window < 0:
+        if stream.receive_window < 0 < size:
             raise broken(
                 "DATA exceeds the stream's window (RFC 9113 §6.9.1)",
                 ErrorCode.FLOW_CONTROL_ERROR,

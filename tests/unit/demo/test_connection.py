@@ -219,6 +219,15 @@ def test_our_window_holds_for_open_streams_from_the_acknowledgement_on() -> None
     assert upload.reset == ErrorCode.FLOW_CONTROL_ERROR
 
 
+def test_an_upload_may_end_in_a_window_that_our_settings_took_below_0() -> None:
+    """RFC 9113 §6.9.1: what has no octets may be sent where there is no room."""
+    client = Client(window_size=1000)
+    upload = client.ask("/delay/9", method="POST", end=False)
+    client.send(data(1, bytes(2000)), frame("SETTINGS", ACK), data(1, b"", end=True))
+    assert upload.reset is None
+    assert client.goaway is None
+
+
 def test_padding_counts_for_the_windows_and_is_given_back() -> None:
     """RFC 9113 §6.1."""
     client = Client(window_size=1000)

@@ -243,6 +243,20 @@ def test_accept_encoding_is_the_users_if_there_is_one() -> None:
     assert dict(ask(headers={}).headers).keys() == {b"accept-encoding"}
 
 
+def test_a_part_is_asked_for_without_a_coding() -> None:
+    """RFC 9110 §14.1.2: it would be a part of the coded octets, which nobody can decode."""
+    origin = Origin("example.org", 443, secure=True)
+    for number in range(3):  # known by the second time
+        new = ("x-new", str(number))
+        asked = origin.ask("GET", "/", None, [("Range", "bytes=0-9"), new], None, ())
+        assert dict(asked.headers)[b"accept-encoding"] == b"identity"
+        given = [("Range", "bytes=0-9"), ("Accept-Encoding", "gzip"), new]
+        asked = origin.ask("GET", "/", None, given, None, ())
+        assert [value for name, value in asked.headers if name == b"accept-encoding"] == [b"gzip"]
+        asked = origin.ask("GET", "/", None, [new], None, ())
+        assert b"gzip" in dict(asked.headers)[b"accept-encoding"]
+
+
 @pytest.mark.parametrize("source", [b"abc", "abc", bytearray(b"abc"), io.BytesIO(b"abc")])
 def test_a_known_length_is_set(source: Any) -> None:
     assert fields({}, source, "POST") == [(b"content-length", b"3")]
