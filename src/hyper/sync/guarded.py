@@ -402,6 +402,8 @@ def is_interrupt(error: BaseException) -> bool:
     """
     if not isinstance(error, Exception):
         return True
+    if isinstance(error, (OSError, HyperError)):
+        return False  # what goes wrong here mostly; and an alarm that is one stays one
     from signal import getsignal, valid_signals
 
     handlers = {getattr(getsignal(number), "__code__", None) for number in valid_signals()}
