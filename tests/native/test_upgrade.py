@@ -6,7 +6,6 @@ import struct
 import threading
 from base64 import urlsafe_b64decode
 from contextlib import suppress
-from functools import partial
 
 import hpack
 import pytest
@@ -174,7 +173,7 @@ def test_who_waits_for_the_answer_to_another_does_so_in_its_own_time(given: str)
     with ScriptedServer(silence) as server, HTTPConnection(server.address) as connection:
         first = Thread(connection.request, "GET", "/slow")
         eventually(lambda: len(server.heard) == 1)
-        second = Thread(partial(connection.request, "GET", "/", **{given: 0.05}))
+        second = Thread(connection.request, "GET", "/", **{given: 0.05})
         with pytest.raises(TimeoutError, match=r"waiting for the first answer .* than 0\.05 s"):
             second.finish()
         connection.close()

@@ -7,9 +7,13 @@ the lock and nobody acts without it (rule 1) is asserted in every step, by ``gat
 from __future__ import annotations
 
 import gc
+import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -287,6 +291,53 @@ def test_a_peer_that_never_pauses_keeps_nobody_beyond_its_time(
         scene.transport.arrive(*[b"what\n"] * 10)
         assert not scene.pump.wait(exchange, ended, time.monotonic() - 1)
         assert len(scene.transport.inbox) == 6
+
+
+class Alarm(Exception):
+    """What a program raises to limit its own time."""
+
+
+def alarm(number: int, frame: object) -> None:
+    raise Alarm
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals of ours to raise")
+@pytest.mark.parametrize("where", ["read", "receive_data", "write", "close"])
+def test_what_a_signals_handler_raises_is_raised(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Exception mostly, and yet no failure of the connection's: it is meant for this thread."""
+    before = signal.signal(signal.SIGUSR1, alarm)
+    due = [True]
+
+    def interrupted(real: Any, *arguments: Any) -> Any:
+        if threading.current_thread() is threading.main_thread() and due:
+            due.pop()
+            signal.raise_signal(signal.SIGUSR1)
+        return real(*arguments)
+
+    try:
+        with checked() as scene:
+            first, second = scene.request(), scene.request()
+            scene.transport.arrive(b"what\n")
+            part: Any = scene.protocol if where == "receive_data" else scene.transport
+            name = "read" if where == "close" else where
+            monkeypatch.setattr(part, name, partial(interrupted, getattr(part, name)))
+            with pytest.raises(Alarm):
+                if where == "close":
+                    scene.pump.close()
+                elif where == "write":
+                    scene.pump.call(scene.protocol.close)
+                else:
+                    scene.wait(first)
+            assert not due
+            # Half an action cannot be taken back.
+            for exchange in (first, second):
+                assert scene.wait(exchange)
+                assert isinstance(exchange.error, ConnectionError)
+                assert isinstance(exchange.error.__cause__, Alarm)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_deadline_beyond_what_a_lock_can_wait_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

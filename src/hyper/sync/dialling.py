@@ -18,7 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 from weakref import ReferenceType, WeakSet, finalize, ref
 
-from ..common.exceptions import own_copy, template
+from ..common.exceptions import HyperError, own_copy, template
 from ..common.exchange import Exchange, Fields
 from ..common.protocol import Protocol
 from ..http11.protocol import HTTP11Protocol
@@ -149,9 +149,10 @@ class Dialler:
                         raise
             assert gate is not None
             self._await_dial(dial, gate, deadline, timeout)
-            if isinstance(dial.error, Exception):
+            if isinstance(dial.error, OSError | HyperError):
                 raise own_copy(dial.error)
-            # It is there, or the thread that dialled was interrupted and it is our turn.
+            # It is there, or the thread that dialled was interrupted and it is our turn; or what
+            # went wrong is no matter of the network, and we shall see for ourselves.
 
     def _await_dial(
         self, dial: _Dial, gate: LockType, deadline: float | None, timeout: float | None

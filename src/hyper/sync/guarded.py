@@ -21,7 +21,7 @@ from ..common.protocol import Protocol
 from ..http20.exceptions import ConnectionError
 from .transport import Transport
 
-__all__ = ["Guarded", "Ready", "Trace", "Waiter"]
+__all__ = ["Guarded", "Ready", "Trace", "Waiter", "is_interrupt"]
 
 T = TypeVar("T")
 
@@ -153,7 +153,7 @@ class Guarded:
             pieces = self._pieces(data)
         except BaseException as error:
             self._fail(error, woken)
-            if not isinstance(error, Exception):
+            if is_interrupt(error):
                 raise
             return False
         self._receive(pieces, woken)
@@ -200,7 +200,7 @@ class Guarded:
                 self._rest.acquire()
         except BaseException as error:  # half a read is nobody's
             self._fail(error, woken)
-            if not isinstance(error, Exception):
+            if is_interrupt(error):
                 raise
             return
         self._read_at = monotonic()
@@ -248,7 +248,7 @@ class Guarded:
             return
         except BaseException as error:
             self._fail(error, woken)
-            if not isinstance(error, Exception):
+            if is_interrupt(error):
                 raise
             return
         if not self.protocol.accepting and self.over is None:
@@ -392,6 +392,27 @@ class Guarded:
         self._held = 0
         self._parting = False
         self._fail(ConnectionError("the connection belongs to the parent of this process"), [])
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether it has come from elsewhere, into what was being done: Ctrl-C, or by another signal.
+
+    What a handler of the program's own raises, to limit a time for instance, is mostly an
+    Exception, as our own mistakes are, and meant for the thread that it was raised in.
+    """
+    if not isinstance(error, Exception):
+        return True
+    if isinstance(error, (OSError, HyperError)):
+        return False  # what goes wrong here mostly; and an alarm that is one stays one
+    from signal import getsignal, valid_signals
+
+    handlers = {getattr(getsignal(number), "__code__", None) for number in valid_signals()}
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code in handlers:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def _and_then(pieces: list[bytes | None], error: OSError) -> Iterator[bytes | None]:

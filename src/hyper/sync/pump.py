@@ -23,9 +23,10 @@ has brought their answer or has left them the lead. The rules, each proven in ``
 10. While the protocol is paused nobody reads; who leads sleeps until ``widen``.
 11. What is held, so that it leaves together with what follows, leaves before anybody waits.
 
-An interrupt (KeyboardInterrupt) can come between any two steps. While the protocol or the
-transport is at work it costs the connection, since half an action cannot be taken back;
-anywhere else it costs the interrupted thread its answer and nobody else anything.
+An interrupt (KeyboardInterrupt, or what another signal's handler raises) can come between any two
+steps. While the protocol or the transport is at work it costs the connection, since half an action
+cannot be taken back; anywhere else it costs the interrupted thread its answer and nobody else
+anything.
 
 Knows nothing of HTTP versions, connections or responses.
 """
@@ -41,7 +42,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from ..common.exceptions import HyperError
 from ..common.exchange import Exchange
-from .guarded import Guarded, Ready, Trace, Waiter
+from .guarded import Guarded, Ready, Trace, Waiter, is_interrupt
 
 __all__ = ["Pump", "Trace"]
 
@@ -375,7 +376,7 @@ class Pump(Guarded):
             except BaseException as error:  # half a read is nobody's
                 with self._lock:
                     self._fail(error, woken)
-                if not isinstance(error, Exception):
+                if is_interrupt(error):
                     raise
                 continue  # to the end that was noted: it counts, even if our time is up as well
             if deadline is not None and monotonic() >= deadline:
@@ -448,7 +449,7 @@ class Pump(Guarded):
                     self._broken = error
                 else:
                     self._fail(error, woken)
-            if not isinstance(error, Exception):
+            if is_interrupt(error):
                 raise
 
     def _part(self) -> None:

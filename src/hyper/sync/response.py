@@ -12,9 +12,10 @@ from time import monotonic
 from typing import Any, Final, Self
 
 from ..common.coding import Decoder, decoder
-from ..common.exceptions import own_copy, template
+from ..common.exceptions import HyperError, own_copy, template
 from ..common.exchange import Exchange
 from ..common.headers import HTTPHeaderMap
+from .guarded import is_interrupt
 from .patience import Patience
 from .pump import Pump
 from .request import Asked
@@ -117,6 +118,7 @@ class Response:
     _at = 0  # here on, since cutting the rest anew for every small read would be quadratic
     _decode: bool | None = None  # whether codings are taken off; undecided before the first read
     _decoder: Decoder | None = None
+    _resting = False  # it waits with nothing in hand, so that an interrupt loses nothing
     _owed = 0  # octets read for which the peer has not been given room yet
     _error: BaseException | None = None
     _partial = b""
@@ -198,10 +200,14 @@ class Response:
             if len(chunks) == 1:
                 # What most bodies are: one piece, whole, and handed on as it is.
                 self._decode = self._done = True
-                data = chunks.popleft()
-                if exchange.counted:
-                    exchange.consumed(len(data))
-                return data
+                try:
+                    data = chunks.popleft()
+                    if exchange.counted:
+                        exchange.consumed(len(data))
+                    return data
+                except BaseException:
+                    self._error = self._error or _lost()
+                    raise
         if self._decode is not decode_content or self._closed or self._error is not None:
             self._begin(decode_content)
         if amt is not None and amt >= 0:
@@ -310,14 +316,18 @@ class Response:
                     for _ in range(len(chunks)):
                         self._owed += whole.write(chunks.popleft())
             return first if whole is None else whole.getvalue()
-        except Exception as error:
-            self._partial = first if whole is None else whole.getvalue()
+        except BaseException as error:
+            partial = first if whole is None else whole.getvalue()
+            if self._error is None and self._resting:  # an interrupt, and reading may go on
+                self._resting = False
+                self._rest = partial
+                raise
+            self._error = self._error or _lost()
+            self._partial = partial
+            del partial
             # Of any kind, so the attribute is declared nowhere. And by no other name: the error's
             # traceback holds this frame and what stands in it.
             error.__dict__["partial"] = self._partial
-            raise
-        except BaseException:  # an interrupt: nothing is lost, reading may go on
-            self._rest = first if whole is None else whole.getvalue()
             raise
 
     def _read_some(self, amt: int) -> bytes:
@@ -341,32 +351,45 @@ class Response:
                 self._at = at + len(piece)
                 if self._at == len(self._rest):
                     self._left()
-        except Exception:
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        except BaseException as error:
+            if self._error is None:
+                self._rest = b"".join(pieces) + self._left()
+                if not self._resting:
+                    self._error = _lost()
+                    self._partial = self._left()
+                self._resting = False
+                raise
             # What arrived before the body broke is handed out; the error comes with the next
             # call.
-            if missing == amt or self._error is None:
+            if missing == amt or not isinstance(error, Exception):
                 raise
-        except BaseException:
-            self._rest = b"".join(pieces) + self._left()
-            raise
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
     def _chunks(self) -> Iterator[bytes]:
         if self._rest:
             yield self._left()
         chunks = self._exchange.chunks
-        while True:
-            data = self._piece(DECODE_SIZE, empty=True)
-            if data is None:
-                return
-            yield data
-            if self._decoder is None:
-                # What has arrived already needs neither waiting nor a word to the peer for
-                # each piece: a fifth of the time of a download.
-                while chunks and self._owed < CREDIT_SIZE:
-                    data = chunks.popleft()
-                    self._owed += len(data)
-                    yield data
+        try:
+            while True:
+                data = self._piece(DECODE_SIZE, empty=True)
+                if data is None:
+                    return
+                yield data
+                if self._decoder is None:
+                    # What has arrived already needs neither waiting nor a word to the peer for
+                    # each piece: a fifth of the time of a download.
+                    while chunks and self._owed < CREDIT_SIZE:
+                        data = chunks.popleft()
+                        self._owed += len(data)
+                        yield data
+        except GeneratorExit:
+            raise
+        except BaseException:
+            if self._error is None and not self._resting:
+                self._error = _lost()
+            self._resting = False
+            raise
 
     def _left(self) -> bytes:
         """Give out what was taken and not read."""
@@ -392,7 +415,7 @@ class Response:
                 if piece:
                     return piece
         except Exception as error:
-            if self._error is None:
+            if self._error is None and not self._resting and not is_interrupt(error):
                 self._error = template(error)
             raise
 
@@ -401,7 +424,7 @@ class Response:
         exchange = self._exchange
         chunks = exchange.chunks
         deadline = None
-        waited = False
+        waited = self._resting = False
         if self._until is not None and not exchange.ended and monotonic() >= self._until:
             # However much is there: it does not end in time.
             self._error = self._timed_out("end of the response body")
@@ -434,15 +457,18 @@ class Response:
             if not waited and self._timeout is not None:
                 # Empty pieces are no progress, so there is one deadline for all of them.
                 deadline = monotonic() + self._timeout
-            waited = True
-            if not self._pump.wait(exchange, has_body, deadline):
+            waited = self._resting = True
+            there = self._pump.wait(exchange, has_body, deadline)
+            self._resting = False
+            if not there:
                 self._error = self._timed_out("more of the response body")
                 raise own_error(self._error, self._asked.where)
         try:
             self._give_back(len(data))
         except BaseException as error:
-            if not isinstance(error, Exception):
-                chunks.appendleft(data)  # an interrupt: who goes on reading takes it again
+            if is_interrupt(error):
+                chunks.appendleft(data)  # who goes on reading takes it again
+                self._resting = True
             raise
         return data
 
@@ -457,13 +483,22 @@ class Response:
         except Exception as error:
             # A manager of the user's that failed. Octets were taken and never handed out, so
             # there must be no going on, which would leave them out.
-            self._error = template(error)
+            if not is_interrupt(error):
+                self._error = template(error)
             raise
 
     def _timed_out(self, what: str) -> TimeoutError:
         """Give the stream up for a lack of progress; returns what to raise."""
         self._pump.cancel(self._exchange)
         return timed_out(what, self._asked, self._exchange, self._timeout)
+
+
+def _lost() -> HyperError:
+    """What there is to say once an interrupt came while octets were in hand."""
+    return HyperError(
+        "reading of this body was interrupted while octets of it were in hand; they are lost, and "
+        "it cannot be gone on with"
+    )
 
 
 def timed_out(what: str, asked: Asked, exchange: Exchange, timeout: float | None) -> TimeoutError:

@@ -1124,15 +1124,17 @@ def test_a_dial_that_fails_fails_for_all_who_wait(
     assert dialling.calls == 2
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ArithmeticError])
 def test_a_dial_that_is_interrupted_is_taken_over(
-    playing: Playing, monkeypatch: pytest.MonkeyPatch
+    playing: Playing, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
+    """By Ctrl-C, or by what a signal's handler raises: no error of the network's."""
     dialling = Dialling(monkeypatch)
-    dialling.error = KeyboardInterrupt()
+    dialling.error = error()
     _, connection = playing()
     first, second = dialled_by_two(dialling, connection)
     dialling.go.set()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(error):
         first.finish()
     second.finish()
     assert dialling.calls == 2

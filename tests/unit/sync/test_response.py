@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from hyper.common.exceptions import ContentDecodingError
+from hyper.common.exceptions import ContentDecodingError, HyperError
 from hyper.common.exchange import Exchange
 from hyper.http20.exceptions import ConnectionError, StreamResetError
+from hyper.sync import response as response_module
 from hyper.sync.request import Asked
 from hyper.sync.response import (
     HTTP20Response,
@@ -27,6 +28,10 @@ from hyper.sync.response import (
 )
 
 WHERE = "example.org:443"
+
+
+class Alarm(Exception):
+    """What the handler of a signal raises, to limit a time."""
 
 
 class Arriving(Exchange):
@@ -93,14 +98,14 @@ class Script:
         return self
 
     def later(self, piece: bytes | BaseException | None) -> Script:
-        """When somebody waits: an octet string, the end (None), or an error."""
+        """When somebody waits: an octet string, the end (None), an error or an interrupt."""
 
         def step() -> None:
             if piece is None:
                 self.exchange.ended = True
             elif isinstance(piece, bytes):
                 self.exchange.chunks.append(piece)
-            elif isinstance(piece, Exception):
+            elif isinstance(piece, Exception) and not isinstance(piece, Alarm):
                 self.exchange.error = piece
             else:
                 raise piece
@@ -331,21 +336,99 @@ def test_an_error_that_says_where_already_is_not_told_twice() -> None:
     assert (str(bare), bare.partial) == (f"{WHERE}: no number", b"p")  # type: ignore[attr-defined]
 
 
-def test_an_interrupt_loses_nothing() -> None:
-    script = Script().now(b"a", b"b").later(KeyboardInterrupt())
-    script.later(b"c").later(KeyboardInterrupt()).later(None)
-    with pytest.raises(KeyboardInterrupt):
+interrupts = pytest.mark.parametrize("interrupt", [KeyboardInterrupt, Alarm])
+
+
+@interrupts
+def test_an_interrupt_loses_nothing(interrupt: type[BaseException]) -> None:
+    script = Script().now(b"a", b"b").later(interrupt())
+    script.later(b"c").later(interrupt()).later(None)
+    with pytest.raises(interrupt):
         script.response.read()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(interrupt):
         script.response.read(10)
     assert script.response.read() == b"abc"
 
 
-def test_an_interrupt_after_one_piece_loses_nothing_either() -> None:
-    script = Script().now(b"a").later(KeyboardInterrupt()).later(None)
-    with pytest.raises(KeyboardInterrupt):
+@interrupts
+def test_an_interrupt_after_one_piece_loses_nothing_either(interrupt: type[BaseException]) -> None:
+    script = Script().now(b"a").later(interrupt()).later(None)
+    with pytest.raises(interrupt):
         script.response.read()
     assert script.response.read() == b"a"
+
+
+@interrupts
+def test_nor_does_one_while_a_coded_body_is_waited_for(interrupt: type[BaseException]) -> None:
+    coded = gzip.compress(TEXT)
+    script = Script((b"content-encoding", b"gzip")).now(coded[:99]).later(interrupt())
+    script.later(coded[99:]).later(interrupt()).later(None)
+    for _ in range(2):
+        with pytest.raises(interrupt):
+            script.response.read()
+    assert script.response.read() == TEXT
+
+
+@pytest.mark.parametrize("how", ["read", "read some", "read chunked"])
+@pytest.mark.parametrize(
+    ("interrupt", "coded"), [(KeyboardInterrupt, True), (KeyboardInterrupt, False), (Alarm, False)]
+)
+def test_octets_that_an_interrupt_found_in_hand_are_not_left_out(
+    interrupt: type[BaseException], how: str, coded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body with a hole in it would be taken for whole."""
+    due = [True]
+
+    class Interrupted(deque[bytes]):
+        def popleft(self) -> bytes:
+            piece = super().popleft()
+            if not coded and len(self) == 1 and due and due.pop():
+                raise interrupt
+            return piece
+
+    class Decoder:
+        needs_input = True
+
+        def decode(self, data: bytes, limit: int) -> bytes:
+            if data == b"b" and due and due.pop():
+                raise interrupt
+            return data
+
+        def finish(self) -> None:
+            pass
+
+    monkeypatch.setattr(response_module, "decoder", lambda codings: Decoder())
+    script = Script((b"content-encoding", b"x")) if coded else Script()
+    script.now(b"a", b"b", b"c", end=True)
+    script.exchange.chunks = Interrupted(script.exchange.chunks)
+
+    def go_on() -> bytes:
+        if how == "read":
+            return script.response.read()
+        if how == "read some":
+            return script.response.read(3)
+        return b"".join(script.response.read_chunked())
+
+    with pytest.raises(interrupt):
+        go_on()
+    for _ in range(2):
+        with pytest.raises(HyperError, match="cannot be gone on with"):
+            go_on()
+
+
+def test_nor_is_a_body_that_came_in_one_piece() -> None:
+    class Interrupted(deque[bytes]):
+        def popleft(self) -> bytes:
+            super().popleft()
+            raise KeyboardInterrupt
+
+    script = Script().now(b"a", end=True)
+    script.exchange.chunks = Interrupted(script.exchange.chunks)
+    script.response._asked.uncoded = script.exchange.headers
+    with pytest.raises(KeyboardInterrupt):
+        script.response.read()
+    with pytest.raises(HyperError, match="cannot be gone on with"):
+        script.response.read()
 
 
 @pytest.mark.parametrize("how", ["read", "read some", "read chunked"])
