@@ -29,6 +29,7 @@ import pytest
 import hyper
 from hyper.http20 import limits
 
+from . import test_call_budget as budget
 from .certificates import EXAMPLE_NAMES, Certificates
 from .servers import InProcessServer
 
@@ -280,6 +281,24 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} -> {target}"
+
+
+def test_what_a_request_costs_is_the_same_on_every_page() -> None:
+    explanation = DOCS / "explanation"
+    table = (explanation / "what-a-request-costs.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`[^|]+) \| (\d+) \| (\d+) \|$", table, re.M)
+    costs = {who: (calls, system) for who, calls, system in rows}
+    readme = (ROOT / "README.md").read_text("utf-8")
+    told = re.search(r"takes (\d+) Python calls and (\d+) of.*takes (\d+) and (\d+)", readme)
+    assert told is not None
+    assert told.groups()[:2] == costs["`HTTP20Connection`"]
+    assert told.groups()[2:] == costs["`http.client`, HTTP/1.1"]
+    for name in ("architecture", "what-a-request-costs", "reliability"):
+        page = (explanation / f"{name}.md").read_text("utf-8")
+        found = re.search(r"(\d+) (?:Python )?calls[^.]*?\b(\d+) when[^.]*?\b(\d+)\s+from", page)
+        assert found is not None, name
+        bounds = (budget.CORE, budget.CORE_CHANGING, budget.WHOLE_PATH)
+        assert tuple(map(int, found.groups())) == bounds, name
 
 
 def test_the_page_of_limits_has_every_limit_and_its_value() -> None:

@@ -17,7 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyper.trace import FrameTrace, RecordTrace, read_recording, recording, trace_for_connection
+from hyper.trace import (
+    FrameTrace,
+    RecordTrace,
+    connection,
+    http20,
+    read_recording,
+    recording,
+    trace_for_connection,
+)
 from hyper.trace.__main__ import main
 from hyper.trace.http20 import FrameReader
 
@@ -57,6 +65,25 @@ def reader(lines: Lines, direction: str = "<") -> FrameReader:
     """What reads one direction, to see that it keeps no more than it should."""
     assert lines.trace._only is not None
     return lines.trace._only._frames[direction]
+
+
+def test_more_streams_than_can_be_followed_are_forgotten(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "MAX_STREAMS", 3)
+    monkeypatch.setattr(http20, "MAX_STREAMS", 3)
+    asked = lines.encoder.encode([(":method", "GET"), (":path", "/")])
+    promised = hpack.Encoder()
+    for stream_id in range(1, 20, 2):
+        lines.of(frame("HEADERS", END_HEADERS, stream_id, asked), ">")
+        lines.of(frame("DATA", 0, stream_id, b"x"), ">")
+        block = promised.encode([(":method", "GET"), (":path", "/")])
+        promise = struct.pack(">L", stream_id + 1) + block
+        lines.of(frame("PUSH_PROMISE", END_HEADERS, stream_id, promise))
+
+    assert lines.trace._only is not None
+    assert list(lines.trace._only._lives) == [18, 19, 20]
+    assert list(reader(lines, ">")._windows) == [15, 17, 19]
 
 
 def test_a_line_has_time_direction_stream_frame_size_flags_and_content() -> None:

@@ -193,7 +193,7 @@ def serve(arguments: list[str]) -> int:
     try:
         print(
             f"serving on {server.url}, HTTP/2 with prior knowledge, until Ctrl-C; try\n"
-            f"  python -m hyper {server.url}/get\n"
+            f"  python -m hyper --h2 {server.url}/get\n"
             f"  curl --http2-prior-knowledge {server.url}/get",
             flush=True,
         )

@@ -199,7 +199,7 @@ class ConnectionTrace:
             return
         if fields is not None and seen.value >= 0 and not sent:
             pseudo = dict(fields)
-            self._lives.setdefault(seen.value, _Life()).request_ended = True
+            self._life(seen.value).request_ended = True
             self._tell(
                 Promised(
                     self.number, self.now, seen.value, stream, *_target(pseudo), _plain(fields)

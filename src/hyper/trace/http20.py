@@ -31,6 +31,14 @@ __all__ = ["FrameReader", "SeenFrame"]
 MAX_PAYLOAD: Final = 262_144
 #: Streams whose windows are known at once; above that the oldest is forgotten.
 MAX_STREAMS: Final = 10_000
+#: Of a field list that is decoded to be shown, the octets, counted as by a decoder, and the fields:
+#: far above what the two ends accept, so that who looks on is not the first to give up.
+MAX_LIST_SIZE: Final = 2**24
+MAX_FIELDS: Final = 100_000
+#: Octets of a compression table, whatever one end allows the other.
+MAX_TABLE_SIZE: Final = 2**24
+#: SETTINGS that wait for their acknowledgement; of more than that the oldest are forgotten.
+MAX_SETTINGS: Final = 100
 
 
 class SeenFrame(NamedTuple):
@@ -69,7 +77,7 @@ class FrameReader:
         self._inbox = bytearray()
         #: Octets of a frame's payload that are dropped as they come.
         self._skip = 0
-        self._decoder: Decoder | None = Decoder(max_list_size=2**24, max_fields=100_000)
+        self._decoder: Decoder | None = Decoder(max_list_size=MAX_LIST_SIZE, max_fields=MAX_FIELDS)
         #: A field block that goes on in CONTINUATION: its octets, and whether it ends the stream.
         self._block = bytearray()
         self._ends = False
@@ -126,7 +134,7 @@ class FrameReader:
     def allow_table(self, size: int) -> None:
         """The other side lets this one use a compression table of ``size`` octets (§4.3.1)."""
         if self._decoder and size > self._decoder.max_table_size:
-            self._decoder.max_table_size = min(size, 2**24)
+            self._decoder.max_table_size = min(size, MAX_TABLE_SIZE)
 
     def _lose(self) -> str:
         self.lost = True
@@ -204,7 +212,7 @@ class FrameReader:
             # They hold for the other side from its acknowledgement on (§6.5.3).
             windows = [value for key, value in entries if key == Setting.INITIAL_WINDOW_SIZE]
             self.other._settings.append(windows[-1] if windows else None)
-            del self.other._settings[:-100]
+            del self.other._settings[:-MAX_SETTINGS]
             return " ".join(self._setting(*entry) for entry in entries)
         # PING, PRIORITY and what is unknown: octets as they are.
         return payload.hex() if length <= 16 else f"{payload[:16].hex()}..."

@@ -39,6 +39,8 @@ __all__ = ["ConnectionRecord", "StreamRecord", "Timeline"]
 MAX_EVENTS: Final = 100_000
 #: Octets of header fields that are kept in all of them.
 MAX_OCTETS: Final = 64 * 2**20
+#: GOAWAYs that are noted of a connection, and interim heads of a stream.
+MAX_NOTED: Final = 100
 
 
 class ConnectionRecord:
@@ -213,7 +215,7 @@ class Timeline:
             return
         connection.coded[event.sent] += event.coded
         connection.plain[event.sent] += event.plain
-        if event.kind == "GOAWAY" and len(connection.goaway) < 100:
+        if event.kind == "GOAWAY" and len(connection.goaway) < MAX_NOTED:
             connection.goaway.append(event)
 
     def _on_connection(self, connection: ConnectionRecord, event: Event) -> None:
@@ -264,7 +266,7 @@ class Timeline:
             known.body_began = event.at
         elif isinstance(event, Answered):
             if 100 <= event.status < 200 and event.status != 101:
-                if len(known.interim) < 100:
+                if len(known.interim) < MAX_NOTED:
                     known.interim.append((event.at, event.status))
             elif known.answered is None or known.status == 101:
                 known.answered = event.at

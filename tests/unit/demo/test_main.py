@@ -125,6 +125,10 @@ def test_serve_serves_until_it_is_interrupted() -> None:
         said = [serving.stdout.readline() for _ in range(3)]
         url = re.search(r"http://127\.0\.0\.1:(\d+),", said[0])
         assert url is not None
+        command = said[1].split()
+        assert command[:3] == ["python", "-m", "hyper"]
+        tried = [sys.executable, *command[1:], "--check-status"]
+        assert subprocess.run(tried, capture_output=True, timeout=20).returncode == 0
         assert said[2] == f"  curl --http2-prior-knowledge http://127.0.0.1:{url[1]}/get\n"
         with HTTP20Connection("127.0.0.1", int(url[1]), timeout=10) as connection:
             connection.request("GET", "/ip")
