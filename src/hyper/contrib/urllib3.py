@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Hashable, Mapping
-from http.client import ResponseNotReady
+from http.client import CannotSendRequest, ResponseNotReady
 from io import TextIOBase
 from typing import Any, Final, cast
 from weakref import finalize
@@ -232,6 +232,8 @@ class HTTPSConnection(StockConnection):
             super().request(method, url, body, headers, chunked=chunked, **options)
             return
         assert self._shared is not None
+        if self._request is not None:
+            raise CannotSendRequest("the response to the former request has not been asked for")
         options |= {"request_method": method, "request_url": url}
         request = Request(self._shared, engine, options)
         request.repeatable = body is None or isinstance(body, str | bytes) or hasattr(body, "tell")
@@ -268,11 +270,7 @@ class HTTPSConnection(StockConnection):
             # Claimed: from here on the stream is the response's to give up.
             request.stream_id = None
         body = Body(response, request.end)
-
-        def shutdown(how: int) -> None:
-            body.close()
-
-        return HTTPResponse.over(body, sock_shutdown=shutdown, **request.options)
+        return HTTPResponse.over(body, sock_shutdown=body.shutdown, **request.options)
 
     def _aborted(self, error: Exception, request: Request) -> Exception:
         """Say it in urllib3's words, so that retries and callers understand it."""
@@ -400,6 +398,8 @@ def _fields(headers: Mapping[Any, Any]) -> list[tuple[bytes, bytes]]:
 def _text(value: Any) -> bytes:
     if isinstance(value, bytes):
         return value
+    if not isinstance(value, str | int):
+        raise TypeError(f"a header field is str, bytes or int, not {type(value).__name__}")
     return str(value).encode("iso-8859-1")
 
 
