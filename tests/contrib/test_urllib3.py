@@ -85,6 +85,15 @@ class Odd:
         return self._octets.read(size or -1)
 
 
+class Encoder:
+    """Gives octets, though it has an encoding, as the encoders of requests-toolbelt have."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self.read = io.BytesIO(b"abcdef").read
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -94,9 +103,13 @@ class Odd:
         io.BytesIO(b"abcdef"),
         io.StringIO("abcdef"),
         Odd(),
+        Encoder(),
         iter(["abc", b"def"]),
     ],
-    ids=["bytes", "str", "bytearray", "file", "text file", "odd file", "iterator"],
+    ids=[
+        *("bytes", "str", "bytearray", "file", "text file", "odd file", "encoder"),
+        "iterator",
+    ],
 )
 def test_every_kind_of_body_arrives(http: PoolManager, base: str, body: Any) -> None:
     assert http.request("POST", base + "/upload", body=body).json()["size"] == 6

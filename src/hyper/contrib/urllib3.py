@@ -9,12 +9,12 @@ was made for the question is used by urllib3's own HTTP/1.1 code.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from http.client import CannotSendRequest, ResponseNotReady
-from io import TextIOBase
 from typing import Any, Final, cast
 from weakref import finalize
 
+from ..common.body import is_text
 from ..common.exceptions import HyperError
 from ..common.fields import refuse_pseudo_headers
 from ..http20.exceptions import H2NotNegotiatedError
@@ -408,12 +408,19 @@ def _octets(body: Any) -> Any:
     if body is None or isinstance(body, str | bytes | bytearray | memoryview):
         return body
     if hasattr(body, "read"):
-        # As the engine tells text from octets; it refuses text, and urllib3 encodes it.
-        if isinstance(body, TextIOBase) or isinstance(getattr(body, "encoding", None), str):
-            return iter(lambda: body.read(16_384).encode(), b"")
-        return body
+        # The engine refuses text, and urllib3 encodes it.
+        return _encoded(_blocks(body)) if is_text(body) else body
     try:
         memoryview(body)
     except TypeError:
-        return (piece.encode() if isinstance(piece, str) else piece for piece in body)
+        return _encoded(body)
     return body
+
+
+def _blocks(file: Any) -> Iterator[Any]:
+    while block := file.read(16_384):
+        yield block
+
+
+def _encoded(pieces: Iterable[Any]) -> Iterator[Any]:
+    return (piece.encode() if isinstance(piece, str) else piece for piece in pieces)
