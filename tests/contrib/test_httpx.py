@@ -128,7 +128,15 @@ def test_a_wrong_content_length_is_the_callers_mistake(package: Any, client: Any
     with pytest.raises(package.LocalProtocolError, match="content-length") as caught:
         client.post("/upload", content=b"12345", headers={"content-length": "7"})
     assert caught.value.request.method == "POST"
+    with pytest.raises(package.LocalProtocolError, match="0 octets that content-length promises"):
+        client.post("/upload", content=pieces(), headers={"content-length": "0"})
     assert client.get("/hello").status_code == 200
+
+
+def test_a_body_that_no_header_speaks_of_arrives(package: Any, client: Any) -> None:
+    request = client.build_request("POST", "/upload", content=pieces())
+    del request.headers["transfer-encoding"]
+    assert client.send(request).json()["size"] == 600_000
 
 
 def test_an_error_of_the_bodys_source_comes_back_as_it_is(client: Any) -> None:
@@ -221,6 +229,8 @@ def test_nobody_there_is_a_connect_error(package: Any, client: Any) -> None:
         client.get(f"https://127.0.0.1:{port}/")
     with pytest.raises(package.ConnectError, match="port 123456 is not within 1 to 65535"):
         client.get("https://127.0.0.1:123456/")
+    with pytest.raises(package.ConnectError, match="port 0 is not within 1 to 65535"):
+        client.get("https://127.0.0.1:0/")
 
 
 def test_a_stranger_is_a_connect_error(package: Any, server: InProcessServer) -> None:

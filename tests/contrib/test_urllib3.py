@@ -8,8 +8,8 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from http.client import ResponseNotReady
-from typing import Any
+from http.client import CannotSendRequest, ResponseNotReady
+from typing import Any, cast
 
 import pytest
 import requests
@@ -85,6 +85,15 @@ class Odd:
         return self._octets.read(size or -1)
 
 
+class Encoder:
+    """Gives octets, though it has an encoding, as the encoders of requests-toolbelt have."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self.read = io.BytesIO(b"abcdef").read
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -94,9 +103,13 @@ class Odd:
         io.BytesIO(b"abcdef"),
         io.StringIO("abcdef"),
         Odd(),
+        Encoder(),
         iter(["abc", b"def"]),
     ],
-    ids=["bytes", "str", "bytearray", "file", "text file", "odd file", "iterator"],
+    ids=[
+        *("bytes", "str", "bytearray", "file", "text file", "odd file", "encoder"),
+        "iterator",
+    ],
 )
 def test_every_kind_of_body_arrives(http: PoolManager, base: str, body: Any) -> None:
     assert http.request("POST", base + "/upload", body=body).json()["size"] == 6
@@ -151,6 +164,57 @@ def test_shutdown_ends_a_read_in_another_thread(http: PoolManager, base: str) ->
     timer.join()
 
 
+def test_what_is_read_after_a_shutdown_is_not_the_end_of_the_body(
+    http: PoolManager, script: Start
+) -> None:
+    def answer(server: Script, stream_id: int, head: dict[str, str], body: bytes) -> None:
+        server.h2.send_headers(stream_id, [(":status", "200")])
+        server.h2.send_data(stream_id, b"half")
+
+    response: Any = http.request("GET", script(answer).url, preload_content=False)
+    assert response.read(2) == b"ha"
+    response.shutdown()
+    assert not response.isclosed()
+    with pytest.raises(ProtocolError, match="shut down before the end"):
+        response.read(2)
+    assert response.read() == b""  # closed, as by any error
+
+
+def test_a_shutdown_after_the_end_is_nothing(http: PoolManager, base: str) -> None:
+    response: Any = http.request("GET", base + "/echo", preload_content=False)
+    file = response._fp
+    assert response.read() == b""
+    file.shutdown(0)
+    assert file.read() == b""
+
+
+@pytest.mark.parametrize("version", [11, 20])
+def test_what_a_connections_socket_says_of_itself(
+    http: PoolManager, base: str, http11: CountingServer, version: int
+) -> None:
+    """Many programs log the address that they reached."""
+    url = base if version == 20 else http11.url
+    response: Any = http.request("GET", url + "/slow/5", preload_content=False)
+    assert response.version == version
+    sock = response._connection.sock
+    host, port = sock.getpeername()
+    assert f"{host}:{port}" == f"127.0.0.1:{url.rpartition(':')[2]}"
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with pytest.raises(AttributeError):
+        sock.no_such_thing  # noqa: B018  # it is asked for
+    response.shutdown()
+    with pytest.raises(ProtocolError):
+        response.read()
+
+
+@pytest.mark.parametrize("value", [None, 1.5, ["a"]], ids=repr)
+def test_a_field_is_text_or_a_whole_number(http: PoolManager, base: str, value: Any) -> None:
+    with pytest.raises(TypeError, match="a header field is str"):
+        http.request("GET", base + "/headers", headers={"x-field": value})
+    answer = http.request("GET", base + "/headers", headers={"x-field": cast(Any, 5)})
+    assert answer.json()["headers"]["X-Field"] == "5"
+
+
 def test_a_connection_without_a_pool_has_its_own_engine(
     counting: CountingServer, certificates: Certificates
 ) -> None:
@@ -184,6 +248,11 @@ def test_a_response_has_to_be_asked_for_first(base: str, certificates: Certifica
     with pytest.raises(ResponseNotReady):
         connection.getresponse()
     connection.request("GET", "/late/5")
+    with pytest.raises(CannotSendRequest):
+        connection.request("GET", "/hello")
+    connection.close()
+    connection.request("GET", "/hello")
+    assert connection.getresponse().data == b"hello, world"
     connection.close()
 
 

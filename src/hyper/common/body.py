@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["BLOCK_SIZE", "Body", "declared_length"]
+__all__ = ["BLOCK_SIZE", "Body", "declared_length", "is_text"]
 
 #: Octets in one read of a file. Four full frames of 16 KiB, so that a write is worth its
 #: system call; larger ``bytes`` come from the system's pages instead of the heap, which costs
@@ -99,8 +99,7 @@ class Body:
 
     def _open(self, file: Any) -> None:
         """Take a file, and find its length from where it stands to its end."""
-        # Wrappers such as tempfile's are no TextIOBase, but they show their file's encoding.
-        if isinstance(file, io.TextIOBase) or isinstance(getattr(file, "encoding", None), str):
+        if is_text(file):
             raise TypeError(
                 "the body is a file opened as text, whose length in octets nobody knows; "
                 "open it in binary mode ('rb')"
@@ -179,6 +178,16 @@ def declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
             "set for you"
         )
     return int(value)
+
+
+def is_text(file: Any) -> bool:
+    """Whether a file was opened as text."""
+    # Wrappers such as tempfile's are no TextIOBase, but show what their file does. An encoding
+    # alone is also what some have who give octets, such as the multipart encoders of others.
+    return isinstance(file, io.TextIOBase) or (
+        isinstance(getattr(file, "encoding", None), str)
+        and isinstance(getattr(file, "errors", None), str)
+    )
 
 
 def _octets(source: Any) -> bytes | memoryview | None:

@@ -138,7 +138,9 @@ class HTTP2Transport(BaseTransport):
         if (secure or (self._prior_knowledge and url.scheme == "http")) and self._tunnels:
             user = object()
             with _errors(package, request, "Connect"):
-                port = url.port or (443 if secure else 80)
+                port = url.port
+                if port is None:
+                    port = 443 if secure else 80
                 name = _server_name(request) if secure else url.host
                 origin = (url.scheme, url.host, port, name)
                 line = self._line(origin, user, _timeout(request, "connect"))
@@ -368,18 +370,19 @@ def _timeout(request: Any, phase: str) -> float | None:
 def _body_and_timeout(request: Any, upload: _Upload) -> tuple[_Upload | bytes | None, float | None]:
     """What there is to send, and how long each wait may be.
 
-    httpx gives every request a stream; only the header says whether there is a body.
+    httpx gives every request a stream, mostly an empty one of octets that are there. Whether the
+    header is right about any other is seen while it is sent.
     """
     read = _timeout(request, "read")
-    length = request.headers.get("content-length")
-    if length == "0" or (length is None and "transfer-encoding" not in request.headers):
-        return None, read
+    body: _Upload | bytes = upload
+    if isinstance(request.stream, _package_of(type(request)).ByteStream):
+        # These can be sent again, if the server did not process them.
+        body = b"".join(request.stream)
+        if not body:
+            return None, read
     write = _timeout(request, "write")
     seconds = None if read is None or write is None else max(read, write)
-    package = _package_of(type(request))
-    # Octets that are there already can be sent again, if the server did not process them.
-    whole = isinstance(request.stream, package.ByteStream)
-    return b"".join(request.stream) if whole else upload, seconds
+    return body, seconds
 
 
 def _headers(request: Any) -> list[tuple[bytes, bytes]]:

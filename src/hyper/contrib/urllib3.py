@@ -9,12 +9,12 @@ was made for the question is used by urllib3's own HTTP/1.1 code.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Hashable, Mapping
-from http.client import ResponseNotReady
-from io import TextIOBase
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from http.client import CannotSendRequest, ResponseNotReady
 from typing import Any, Final, cast
 from weakref import finalize
 
+from ..common.body import is_text
 from ..common.exceptions import HyperError
 from ..common.fields import refuse_pseudo_headers
 from ..http20.exceptions import H2NotNegotiatedError
@@ -232,6 +232,8 @@ class HTTPSConnection(StockConnection):
             super().request(method, url, body, headers, chunked=chunked, **options)
             return
         assert self._shared is not None
+        if self._request is not None:
+            raise CannotSendRequest("the response to the former request has not been asked for")
         options |= {"request_method": method, "request_url": url}
         request = Request(self._shared, engine, options)
         request.repeatable = body is None or isinstance(body, str | bytes) or hasattr(body, "tell")
@@ -268,11 +270,7 @@ class HTTPSConnection(StockConnection):
             # Claimed: from here on the stream is the response's to give up.
             request.stream_id = None
         body = Body(response, request.end)
-
-        def shutdown(how: int) -> None:
-            body.close()
-
-        return HTTPResponse.over(body, sock_shutdown=shutdown, **request.options)
+        return HTTPResponse.over(body, sock_shutdown=body.shutdown, **request.options)
 
     def _aborted(self, error: Exception, request: Request) -> Exception:
         """Say it in urllib3's words, so that retries and callers understand it."""
@@ -400,6 +398,8 @@ def _fields(headers: Mapping[Any, Any]) -> list[tuple[bytes, bytes]]:
 def _text(value: Any) -> bytes:
     if isinstance(value, bytes):
         return value
+    if not isinstance(value, str | int):
+        raise TypeError(f"a header field is str, bytes or int, not {type(value).__name__}")
     return str(value).encode("iso-8859-1")
 
 
@@ -408,12 +408,19 @@ def _octets(body: Any) -> Any:
     if body is None or isinstance(body, str | bytes | bytearray | memoryview):
         return body
     if hasattr(body, "read"):
-        # As the engine tells text from octets; it refuses text, and urllib3 encodes it.
-        if isinstance(body, TextIOBase) or isinstance(getattr(body, "encoding", None), str):
-            return iter(lambda: body.read(16_384).encode(), b"")
-        return body
+        # The engine refuses text, and urllib3 encodes it.
+        return _encoded(_blocks(body)) if is_text(body) else body
     try:
         memoryview(body)
     except TypeError:
-        return (piece.encode() if isinstance(piece, str) else piece for piece in body)
+        return _encoded(body)
     return body
+
+
+def _blocks(file: Any) -> Iterator[Any]:
+    while block := file.read(16_384):
+        yield block
+
+
+def _encoded(pieces: Iterable[Any]) -> Iterator[Any]:
+    return (piece.encode() if isinstance(piece, str) else piece for piece in pieces)

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from threading import RLock, local
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from urllib3.util.ssltransport import SSLTransport
 
@@ -57,8 +57,26 @@ class Offer:
         with offering(self._context):
             return self._context.wrap_bio(incoming, outgoing, server_hostname=server_hostname)
 
-    def wrap_socket(self, sock: Any, server_hostname: str | None = None) -> SSLTransport:
-        return SSLTransport(sock, cast(ssl.SSLContext, self), server_hostname)
+    def wrap_socket(self, sock: Any, server_hostname: str | None = None) -> Side:
+        return Side(sock, cast(ssl.SSLContext, self), server_hostname)
+
+
+#: What programs ask a connection's socket about itself, whatever speaks over it.
+_OF_THE_SOCKET: Final = frozenset(
+    ("family", "getpeername", "getsockname", "getsockopt", "proto", "setsockopt", "type")
+)
+
+
+class Side(SSLTransport):
+    """urllib3's TLS side over buffers, with what its users know of the SSLSocket elsewhere."""
+
+    def shutdown(self, how: int) -> None:
+        self.socket.shutdown(how)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OF_THE_SOCKET:
+            return getattr(self.socket, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 class Engine(HTTP20Connection):
@@ -228,14 +246,16 @@ class Request:
 
 
 class Sight:
-    """In the place of a face's socket: what there is to see of the shared connection's TLS."""
+    """In the place of a face's socket: what there is to see of the shared connection's."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def __getattr__(self, name: str) -> Any:
         transport = self._engine.transport
-        return getattr(None if transport is None else transport.tls, name)
+        if transport is None:
+            raise AttributeError(f"there is no connection that would have {name!r}")
+        return getattr(transport._sock if name in _OF_THE_SOCKET else transport.tls, name)
 
     def fileno(self) -> int:
         transport = self._engine.transport

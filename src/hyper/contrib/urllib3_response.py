@@ -97,6 +97,12 @@ class Body:
         self._error = None
         self._end()
 
+    def shutdown(self, how: int) -> None:
+        """Give up, perhaps in the midst of another thread's reading, which ends with an error."""
+        if self._ended is not None:
+            self._error = ConnectionError("shut down before the end of the body")
+            self._end()
+
     def isclosed(self) -> bool:
         return self._ended is None and self._error is None
 

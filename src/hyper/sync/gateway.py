@@ -237,6 +237,7 @@ class GatewaySocket(Gateway):
         )
         rest.exchange, rest._head, rest._out = former, self._head, self._out
         rest._begun, rest._done, rest._left = self._begun, self._done, self._left
+        rest._unfinished = self._unfinished
         rest._closed, rest._io_refs = True, 1
         self._out = deque()
         file.raw._sock = rest
@@ -335,7 +336,8 @@ class GatewaySocket(Gateway):
         exchange = self.exchange
         locked_out = self.pump.locked_out()
         if exchange is not None and (
-            not has_ended(exchange) if locked_out else not look(self.pump, exchange, has_ended)
+            self._unfinished
+            or (not has_ended(exchange) if locked_out else not look(self.pump, exchange, has_ended))
         ):
             self.pump.cancel(exchange)
         self._out.clear()

@@ -76,7 +76,8 @@ class Gateway:
         # The request.
         self._reader = RequestReader()
         self._head: Head | None = None
-        self._unwanted = False  # the response is complete, though the request is not
+        self._unwanted = False  # there is a response that needs no more of the request
+        self._unfinished = False  # that response still has to be read, and then the stream reset
 
         # The response, as far as it is rendered and not read.
         self._out: deque[memoryview] = deque()
@@ -123,7 +124,7 @@ class Gateway:
             raise self._reset(error) from error
         self._head = head
         self.exchange = exchange
-        self._begun = self._done = False
+        self._begun = self._done = self._unfinished = False
         self._wordless = head.expects
         self.final = head.closes or self._shut
         if self._shut:
@@ -210,7 +211,10 @@ class Gateway:
         exchange = self.exchange
         assert exchange is not None
         self._unwanted = True
-        self.pump.cancel(exchange)
+        if exchange.ended:
+            self.pump.cancel(exchange)
+        else:
+            self._unfinished = True
         return BrokenPipeError(
             errno.EPIPE,
             f"{self.where}: the server has answered {exchange.status} without waiting for the "
@@ -290,6 +294,8 @@ class Gateway:
                     self._left = int(value)
         self._begun = True
         self._done = self._left == 0
+        if self._done and self._unfinished:
+            self.pump.cancel(exchange)
         if not self.pump.protocol.accepting:
             self.final = True
         return self._left is None
@@ -328,6 +334,8 @@ class Gateway:
             increment = exchange.consumed(size)
             if increment:
                 self.pump.widen(exchange, increment, self.timeout)
+        if self._done and self._unfinished:
+            self.pump.cancel(exchange)
         return True
 
     # Errors, in the words of those above.

@@ -219,6 +219,15 @@ def test_anything_else_is_refused_with_advice(source: object, message: str) -> N
         Body(source)
 
 
+def test_an_encoder_of_octets_may_say_what_encoding_its_texts_had() -> None:
+    """As the multipart encoders of others do; only a file of text says how it treats errors."""
+
+    class Encoder(Pipe):
+        encoding = "utf-8"
+
+    assert sent(Body(Encoder(b"some", b"thing"))) == b"something"
+
+
 def test_a_file_opened_as_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "body"
     path.write_text("text")

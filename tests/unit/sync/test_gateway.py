@@ -346,6 +346,46 @@ def test_a_final_answer_is_a_no(far: Far) -> None:
     assert far.bodies[1] == b""
 
 
+@pytest.mark.parametrize("length", [(), (("content-length", "2"),)], ids=["chunks", "length"])
+def test_the_rest_of_a_no_may_come_later(far: Far, length: tuple[tuple[str, str], ...]) -> None:
+    """Most servers send the head of a refusal and its body in frames of their own."""
+    with far.meanwhile(lambda: far.gateway.sendall(EXPECTING)):
+        far.hear_request(1, whole=False)
+        far.head(1, *length, status=413)
+    with pytest.raises(BrokenPipeError):
+        far.gateway.sendall(b"hello")
+    response = response_of(far)
+    far.data(b"no", end=True)
+    assert (response.status, response.read()) == (413, b"no")
+    # The request has no end, so its stream needs one.
+    far.hear_until(lambda: far.resets)
+    far.gateway.sendall(GET)
+    far.hear_request(3)
+    far.answer(b"second", stream_id=3)
+    assert response_of(far).read() == b"second"
+
+
+def test_a_no_without_a_body_ends_its_stream(far: Far) -> None:
+    with far.meanwhile(lambda: far.gateway.sendall(EXPECTING)):
+        far.hear_request(1, whole=False)
+        far.head(1, ("content-length", "0"), status=413)
+    with pytest.raises(BrokenPipeError):
+        far.gateway.sendall(b"hello")
+    assert response_of(far).read() == b""
+    far.hear_until(lambda: far.resets)
+
+
+def test_a_no_that_nobody_reads_ends_with_the_socket(far: Far) -> None:
+    with far.meanwhile(lambda: far.gateway.sendall(EXPECTING)):
+        far.hear_request(1, whole=False)
+        far.head(1, status=413)
+    with pytest.raises(BrokenPipeError):
+        far.gateway.sendall(b"hello")
+    far.data(b"no", end=True)
+    far.gateway.close()
+    far.hear_until(lambda: far.resets)
+
+
 def test_a_server_that_says_nothing_gets_the_body_after_a_while(
     far: Far, monkeypatch: pytest.MonkeyPatch
 ) -> None:
