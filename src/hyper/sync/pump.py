@@ -356,7 +356,7 @@ class Pump(Guarded):
             try:
                 with self._intake:
                     pieces: Iterable[bytes | None] = ()
-                    if self._rest is None:
+                    if self._rest is None and self.over is None:
                         data = transport.read()
                         pieces = self._pieces(data) if transport.more else (data,)
                     with self._lock:
