@@ -138,8 +138,8 @@ OUTER: tuple[Named, ...] = (
         "sync/response.py",
         (
             "an error of decoding stays",
-            "            if self._error is None:\n                self._error = template(error)\n",
-            "",
+            "if self._error is None and not self._resting and not is_interrupt(error):",
+            "if False:",
             "a_stream_that_stops_short_within_a_whole_response_is_an_error_that_stays",
         ),
     ),

@@ -275,11 +275,8 @@ class Response:
                 f"the response to {self._asked} was closed before its body had been read"
             )
         if self._decode is None:
-            self._decode = decode_content
-            if decode_content:
-                fields = self._exchange.headers
-                if fields is self._asked.uncoded:
-                    return
+            fields = self._exchange.headers
+            if decode_content and fields is not self._asked.uncoded:
                 codings = []
                 for name, value in fields or ():
                     if name == b"content-encoding":
@@ -288,6 +285,8 @@ class Response:
                     self._decoder = decoder(codings)
                 else:
                     self._asked.uncoded = fields
+            # Only now: an interrupt before it leaves all of this to be settled.
+            self._decode = decode_content
         elif self._decode is not decode_content:
             if b"content-encoding" in self.headers:
                 raise ValueError(
@@ -297,10 +296,11 @@ class Response:
             self._decode = decode_content
 
     def _read_all(self) -> bytes:
-        first = self._left()
+        first = b""
         whole: io.BytesIO | None = None
         chunks = self._exchange.chunks
         try:
+            first = self._left()
             while (piece := self._piece(DECODE_SIZE)) is not None:
                 if whole is not None:
                     whole.write(piece)
@@ -334,31 +334,35 @@ class Response:
         pieces: list[bytes] = []
         missing = amt
         try:
+            # Without `continue`, whose jump CPython takes outside of what `except` covers: an
+            # interrupt there would go by the handler below.
             while missing:
-                if not self._rest:
-                    piece = self._piece(max(missing, LEAST_DECODE_SIZE))
-                    if piece is None:
+                if self._rest:
+                    at = self._at
+                    piece = self._rest[at : at + missing]
+                    pieces.append(piece)
+                    missing -= len(piece)
+                    self._at = at + len(piece)
+                    if self._at == len(self._rest):
+                        self._left()
+                else:
+                    more = self._piece(max(missing, LEAST_DECODE_SIZE))
+                    if more is None:
                         break
-                    if len(piece) <= missing:
-                        pieces.append(piece)
-                        missing -= len(piece)
-                        continue
-                    self._rest = piece
-                at = self._at
-                piece = self._rest[at : at + missing]
-                pieces.append(piece)
-                missing -= len(piece)
-                self._at = at + len(piece)
-                if self._at == len(self._rest):
-                    self._left()
+                    if len(more) <= missing:
+                        pieces.append(more)
+                        missing -= len(more)
+                    else:
+                        self._rest = more
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         except BaseException as error:
             if self._error is None:
-                self._rest = b"".join(pieces) + self._left()
-                if not self._resting:
+                if self._resting:  # an interrupt, and reading may go on
+                    self._resting = False
+                    self._rest = b"".join(pieces) + self._left()
+                else:
                     self._error = _lost()
-                    self._partial = self._left()
-                self._resting = False
+                    self._partial = b"".join(pieces)
                 raise
             # What arrived before the body broke is handed out; the error comes with the next
             # call.
@@ -367,10 +371,10 @@ class Response:
         return b"".join(pieces)
 
     def _chunks(self) -> Iterator[bytes]:
-        if self._rest:
-            yield self._left()
         chunks = self._exchange.chunks
         try:
+            if self._rest:
+                yield self._left()
             while True:
                 data = self._piece(DECODE_SIZE, empty=True)
                 if data is None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
+import sys
 import zlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import pytest
 
+from hyper.common import coding
 from hyper.common.exceptions import ContentDecodingError, HyperError
 from hyper.common.exchange import Exchange
 from hyper.http20.exceptions import ConnectionError, StreamResetError
@@ -414,6 +418,70 @@ def test_octets_that_an_interrupt_found_in_hand_are_not_left_out(
     for _ in range(2):
         with pytest.raises(HyperError, match="cannot be gone on with"):
             go_on()
+
+
+@pytest.mark.parametrize("how", ["read", "read some", "read chunked", "all three"])
+@pytest.mark.parametrize("coded", [False, True])
+def test_an_interrupt_at_any_line_leaves_no_hole(how: str, coded: bool) -> None:
+    """Whatever comes after it, by any way of reading, goes on where it was, or is an error."""
+    watched = {response_module.__file__, coding.__file__}
+    whole = TEXT[:150_000]
+    sent = gzip.compress(whole, 0) if coded else whole
+    ends = [0, 4_000, 4_001, 90_000, len(sent)]
+    pieces = [sent[start:end] for start, end in itertools.pairwise(ends)]
+    ways = {"read": [0], "read some": [1], "read chunked": [2], "all three": [1, 2, 0]}[how]
+    left = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename not in watched or frame.f_code.co_name == "__del__":
+            return None
+        if event == "line":
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    def read(response: HTTP20Response, way: int) -> bytes:
+        if way == 0:
+            return response.read()
+        if way == 1:
+            return response.read(50_000)
+        chunks = response.read_chunked()
+        kept.append(chunks)  # or it would be closed in here
+        return next(filter(None, chunks), b"")
+
+    kept: list[Iterator[bytes]] = []
+    outcomes = Counter[str]()
+    former = sys.gettrace()  # coverage's, for one
+    for line in itertools.count(1):
+        script = Script((b"content-encoding", b"gzip")) if coded else Script()
+        script.now(*pieces[:2]).later(pieces[2]).later(pieces[3]).later(None)
+        got, turn, left = b"", 0, line
+        try:
+            while len(got) < len(whole):
+                sys.settrace(trace)
+                try:
+                    octets = read(script.response, ways[turn % len(ways)])
+                except KeyboardInterrupt:
+                    continue
+                finally:
+                    sys.settrace(former)
+                    kept.clear()
+                    turn += 1
+                assert octets, f"short after an interrupt at line {line}"
+                got += octets
+        except HyperError as error:
+            assert "cannot be gone on with" in str(error)
+            kept_back = script.response._partial
+            assert whole.startswith(got + kept_back), (line, len(got), len(kept_back), how, coded)
+            outcomes["error"] += 1
+        else:
+            assert got == whole, f"a hole after an interrupt at line {line}"
+            outcomes["whole"] += 1
+        if left > 0:
+            break  # the interrupt would come after the end
+    assert outcomes["whole"] > 10 and outcomes["error"] > 10
 
 
 def test_nor_is_a_body_that_came_in_one_piece() -> None:
