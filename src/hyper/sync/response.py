@@ -119,6 +119,7 @@ class Response:
     _decode: bool | None = None  # whether codings are taken off; undecided before the first read
     _decoder: Decoder | None = None
     _resting = False  # it waits with nothing in hand, so that an interrupt loses nothing
+    _in_hand = False  # a read has begun, and neither ended nor told what became of its octets
     _owed = 0  # octets read for which the peer has not been given room yet
     _error: BaseException | None = None
     _partial = b""
@@ -208,7 +209,12 @@ class Response:
                 except BaseException:
                     self._error = self._error or _lost()
                     raise
-        if self._decode is not decode_content or self._closed or self._error is not None:
+        if (
+            self._decode is not decode_content
+            or self._closed
+            or self._in_hand
+            or self._error is not None
+        ):
             self._begin(decode_content)
         if amt is not None and amt >= 0:
             return self._read_some(amt)
@@ -268,6 +274,9 @@ class Response:
 
     def _begin(self, decode_content: bool) -> None:
         """Before octets are taken: raise what there is to raise, and settle the coding."""
+        if self._in_hand and self._error is None:
+            # By an interrupt where no `except` sees it: at the end of a loop within, from 3.12 on.
+            self._error = _lost()
         if self._error is not None:
             raise own_error(self._error, self._asked.where, self._partial)
         if self._closed and not self._done:
@@ -299,6 +308,7 @@ class Response:
         first = b""
         whole: io.BytesIO | None = None
         chunks = self._exchange.chunks
+        self._in_hand = True
         try:
             first = self._left()
             while (piece := self._piece(DECODE_SIZE)) is not None:
@@ -315,12 +325,15 @@ class Response:
                 if self._decoder is None and whole is not None:
                     for _ in range(len(chunks)):
                         self._owed += whole.write(chunks.popleft())
-            return first if whole is None else whole.getvalue()
+            if whole is not None:
+                first = whole.getvalue()
+            self._in_hand = False
+            return first
         except BaseException as error:
             partial = first if whole is None else whole.getvalue()
             if self._error is None and self._resting:  # an interrupt, and reading may go on
-                self._resting = False
                 self._rest = partial
+                self._in_hand = self._resting = False
                 raise
             self._error = self._error or _lost()
             self._partial = partial
@@ -333,9 +346,8 @@ class Response:
     def _read_some(self, amt: int) -> bytes:
         pieces: list[bytes] = []
         missing = amt
+        self._in_hand = True
         try:
-            # Without `continue`, whose jump CPython takes outside of what `except` covers: an
-            # interrupt there would go by the handler below.
             while missing:
                 if self._rest:
                     at = self._at
@@ -354,12 +366,14 @@ class Response:
                         missing -= len(more)
                     else:
                         self._rest = more
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._in_hand = False
+            return data
         except BaseException as error:
             if self._error is None:
                 if self._resting:  # an interrupt, and reading may go on
-                    self._resting = False
                     self._rest = b"".join(pieces) + self._left()
+                    self._in_hand = self._resting = False
                 else:
                     self._error = _lost()
                     self._partial = b"".join(pieces)
