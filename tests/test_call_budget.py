@@ -55,16 +55,23 @@ BODY = bytes(1024)
 
 
 class counted:
-    """Count the Python calls of this thread, by ``module:function``."""
+    """Count the Python calls of this thread, by ``module:function``.
+
+    Not those of what a garbage collection would clear away behind tests that ran before.
+    """
 
     def __enter__(self) -> Counter[str]:
         self.calls: Counter[str] = Counter()
+        self.collecting = gc.isenabled()
+        gc.disable()
         self.before = sys.getprofile()
         sys.setprofile(self.profile)
         return self.calls
 
     def __exit__(self, *what: object) -> None:
         sys.setprofile(self.before)
+        if self.collecting:
+            gc.enable()
         # Coming here was a call as well, but not the library's.
         del self.calls[f"{__name__}:counted.__exit__"]
 
