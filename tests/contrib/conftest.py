@@ -173,6 +173,11 @@ class Script:
                     try:
                         self._answer(self, event.stream_id, head, body)
                     except EOFError:
+                        # A socket closed with octets unread is reset, and the reset may overtake
+                        # what was said before.
+                        sock.settimeout(0.2)
+                        while sock.recv(65536):
+                            pass
                         return
             sock.sendall(h2.data_to_send())
 
