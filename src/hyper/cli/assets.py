@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urljoin
 
 from ..common.exceptions import HyperError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from .connecting import Client
     from .watching import Turn
 
+T = TypeVar("T")
+
 __all__ = ["fetch_linked", "in_style", "linked"]
 
 #: What is fetched for one page: resources, and octets of all of them together.
@@ -31,6 +34,9 @@ MAX_OCTETS: Final = 64 * 2**20
 MAX_STYLE: Final = 2**20
 #: Responses that are read at once; the connection may carry as many as its server allows.
 MAX_READERS: Final = 32
+
+#: Seconds after which who waits looks up: a Ctrl-C just before it sits down does not wake it.
+GLANCE: Final = 0.1
 
 #: Comments in a style sheet that are looked past.
 MAX_COMMENTS: Final = 1000
@@ -173,8 +179,12 @@ class _Fetch:
         # What was said for the page only is not said of other things.
         self.headers = [(name, value) for name, value in request.headers if name != ":path"]
         self.known: set[Target] = {request.target}
-        self.running: dict[Future[str], Target] = {}
+        self.running = 0
+        # What came of each, with whether the page itself named it. A queue in C, and no futures:
+        # who waits for those holds a lock of each, and Ctrl-C may come before they are let go.
+        self.outcomes: SimpleQueue[tuple[Target, bool, str | BaseException]] = SimpleQueue()
         self.follows_styles = True
+        self.direct = True
         self.left_out = 0
         self.octets = 0
         self.lock = Lock()
@@ -186,7 +196,7 @@ class _Fetch:
                 push.cancel()
                 continue
             self.known.add(target)
-            self.running[pool.submit(self._read_push, push)] = target
+            self._start(pool, target, self._read_push, push)
 
     def ask(self, targets: Iterable[Target], pool: ThreadPoolExecutor) -> None:
         """Send a request for each that is new, and have its response read."""
@@ -198,22 +208,39 @@ class _Fetch:
                 continue
             self.known.add(target)
             turn = self.client.begin(Request("GET", target, self.headers, None))
-            self.running[pool.submit(self._read_turn, turn)] = target
+            self._start(pool, target, self._read_turn, turn)
+
+    def _start(
+        self, pool: ThreadPoolExecutor, target: Target, read: Callable[[T], str], what: T
+    ) -> None:
+        direct = self.direct
+
+        def work() -> None:
+            outcome: str | BaseException
+            try:
+                outcome = read(what)
+            except BaseException as error:
+                outcome = error
+            self.outcomes.put((target, direct, outcome))
+
+        self.running += 1
+        pool.submit(work)
 
     def see_through(self, pool: ThreadPoolExecutor) -> None:
         """Wait for all of them, and ask for what style sheets want as well, one level deep."""
-        first = set(self.running)
+        self.direct = False
         while self.running:
-            done, _ = wait(self.running, return_when=FIRST_COMPLETED)
-            for future in done:
-                target = self.running.pop(future)
-                try:
-                    style = future.result()
-                except (CommandError, HyperError, OSError, ValueError) as error:
-                    complain(error)  # the page itself is there
-                    continue
-                if style and future in first and self.follows_styles:
-                    self.ask(_targets(target, in_style(style)), pool)
+            try:
+                target, direct, outcome = self.outcomes.get(timeout=GLANCE)
+            except Empty:
+                continue
+            self.running -= 1
+            if isinstance(outcome, CommandError | HyperError | OSError | ValueError):
+                complain(outcome)  # the page itself is there
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            elif outcome and direct and self.follows_styles:
+                self.ask(_targets(target, in_style(outcome)), pool)
 
     def conclude(self) -> None:
         if self.left_out:
