@@ -63,9 +63,10 @@ def _client(bits: int) -> tuple[HTTP20Protocol, list[Any]]:
     exchanges: list[Any] = []
     for at in range(12 if bits & 64 else 4):
         upload = bool(bits & 4) and at % 2 == 0
+        authority = b"a:443" if method == b"CONNECT" and not upload else b"a"
         exchanges.append(
             client.request(
-                b"POST" if upload else method, b"https", b"a", b"/%d" % at, [], end=not upload
+                b"POST" if upload else method, b"https", authority, b"/%d" % at, [], end=not upload
             )
         )
     return client, exchanges
